@@ -1,0 +1,205 @@
+//! One error type for every layer.
+//!
+//! Kinds are sorted by what the caller does next: try again, give up on the object, raise a limit, ask for something else.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in which object, and why.
+///
+/// Cheap to clone: one failed fetch may be the answer of many readers.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    object: Option<Arc<str>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The object is not there.
+    NotFound,
+    /// The store did not deliver: network, permission, protocol.
+    Storage(String),
+    /// The object is another one than when it was opened.
+    ObjectChanged {
+        /// The validator when it was opened.
+        old: String,
+        /// The validator now.
+        new: String,
+    },
+    /// The bytes break the rules of their format.
+    Malformed(String),
+    /// The bytes are well-formed, and hold what this build does not read.
+    Unsupported(String),
+    /// A codec could not decode a chunk.
+    Codec {
+        /// The codec's name.
+        codec: &'static str,
+        /// What it met.
+        message: String,
+    },
+    /// A stored checksum differs from the computed one.
+    Checksum {
+        /// The checksum's name.
+        codec: &'static str,
+    },
+    /// A size from outside is above its bound in [`Limits`](crate::model::Limits).
+    Limit {
+        /// The name of the bound.
+        what: &'static str,
+        /// The size that was asked for.
+        asked: u64,
+        /// The size that is allowed.
+        allowed: u64,
+    },
+    /// The region does not fit the array.
+    Region(String),
+    /// The stored type is not the one asked for.
+    DataType(String),
+    /// The coordinate reference system is missing, unknown or not usable.
+    Crs(String),
+    /// The name asked for is not among those there, or the call cannot be answered for this array.
+    Usage(String),
+    /// A decode task panicked; its read ended after all its tasks had.
+    Panicked(String),
+}
+
+impl Error {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { kind, object: None, source: None }))
+    }
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+    /// The object it went wrong in, without query string and user info.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.0.object.as_deref()
+    }
+    /// Names the object, unless an inner layer did.
+    #[must_use]
+    pub fn in_object(mut self, object: &str) -> Self {
+        if self.0.object.is_none() {
+            self.0.object = Some(Arc::from(crate::model::without_secrets(object).as_ref()));
+        }
+        self
+    }
+    /// Keeps the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+    /// Whether the object was not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::NotFound)
+    }
+    /// Whether this build does not read what is there.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Unsupported(_))
+    }
+
+    /// See [`ErrorKind::NotFound`].
+    #[must_use]
+    pub fn not_found(object: &str) -> Self {
+        Self::new(ErrorKind::NotFound).in_object(object)
+    }
+    /// See [`ErrorKind::Storage`].
+    pub fn storage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Storage(message.into()))
+    }
+    /// See [`ErrorKind::Malformed`].
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Malformed(message.into()))
+    }
+    /// See [`ErrorKind::Unsupported`].
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported(message.into()))
+    }
+    /// See [`ErrorKind::Codec`].
+    pub fn codec(codec: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Codec { codec, message: message.into() })
+    }
+    /// See [`ErrorKind::Checksum`].
+    #[must_use]
+    pub fn checksum(codec: &'static str) -> Self {
+        Self::new(ErrorKind::Checksum { codec })
+    }
+    /// See [`ErrorKind::Limit`].
+    #[must_use]
+    pub fn limit(what: &'static str, asked: u64, allowed: u64) -> Self {
+        Self::new(ErrorKind::Limit { what, asked, allowed })
+    }
+    /// See [`ErrorKind::Region`].
+    pub fn region(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Region(message.into()))
+    }
+    /// See [`ErrorKind::DataType`].
+    pub fn data_type(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::DataType(message.into()))
+    }
+    /// See [`ErrorKind::Crs`].
+    pub fn crs(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Crs(message.into()))
+    }
+    /// See [`ErrorKind::Usage`].
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage(message.into()))
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("not found"),
+            Self::ObjectChanged { old, new } => write!(f, "the object changed since it was opened (was {old}, is {new})"),
+            Self::Malformed(m) => write!(f, "malformed: {m}"),
+            Self::Unsupported(m) => write!(f, "unsupported: {m}"),
+            Self::Codec { codec, message } => write!(f, "{codec}: {message}"),
+            Self::Checksum { codec } => write!(f, "{codec}: the checksum differs from the data"),
+            Self::Limit { what, asked, allowed } => write!(f, "limit {what}: {asked} asked, {allowed} allowed"),
+            Self::Region(m) => write!(f, "region: {m}"),
+            Self::DataType(m) => write!(f, "data type: {m}"),
+            Self::Crs(m) => write!(f, "crs: {m}"),
+            Self::Storage(m) | Self::Usage(m) => f.write_str(m),
+            Self::Panicked(m) => write!(f, "a decode task panicked: {m}"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.object {
+            Some(object) => write!(f, "{object}: {}", self.0.kind),
+            None => write!(f, "{}", self.0.kind),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|s| s.as_ref() as &(dyn StdError + 'static))
+    }
+}

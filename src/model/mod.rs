@@ -1,0 +1,27 @@
+//! Plain data: what a chunked array is. No I/O, no threads.
+//!
+//! [`ArrayMeta`] describes a COG level and a Zarr array alike; whoever can fill one in gets the whole engine.
+
+mod codec;
+mod dtype;
+mod grid;
+mod limits;
+mod manifest;
+mod meta;
+mod object;
+mod order;
+mod region;
+mod step;
+
+pub use codec::{BloscShuffle, CodecSpec, Endian, JpegColor, LzwBits};
+pub use dtype::{DataType, Field, FillValue, TimeUnit};
+pub use grid::{Axis, ChunkGrid, Edge};
+pub use limits::{Limits, reserve};
+pub use manifest::{
+    ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, Reference, Shards,
+};
+pub use meta::{ArrayMeta, Dim, RawJson};
+pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};
+pub use order::AxisOrder;
+pub use region::{DimSelection, IntoSelection, Region, Selection};
+pub use step::{Got, Parser, Step, Want};
