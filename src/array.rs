@@ -1,1 +1,222 @@
-//! array
+//! A chunked array that can be read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ndarray::{Array, ArrayViewMut, Dimension};
+
+use crate::engine::{
+    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Session, Sink, TextSink, array, blocking, converter, output_bytes,
+    plan, read, read_chunk, spawn, wrong_type,
+};
+use crate::error::{Error, Result};
+use crate::io::Counters;
+use crate::model::{ArrayMeta, AxisOrder, DataType, Dim, IntoSelection, RawJson, Region};
+
+/// A chunked array: a level of a COG, a Zarr array, or whatever an [`ArrayMeta`] describes.
+///
+/// Cheap to clone. Reads are `async` and may be awaited on any executor; [`Session::block_on`] waits for them without one.
+#[derive(Clone)]
+pub struct ChunkedArray {
+    inner: Arc<ArrayInner>,
+}
+
+/// One decoded chunk, as it is stored.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Chunk {
+    /// Its elements in the machine's byte order, axes in the stored order; a view of the bytes as they were fetched (or of the mapped
+    /// file) where nothing was to decode. `None` where the chunk is not stored.
+    pub bytes: Option<Bytes>,
+    /// Its stored shape along the axes of the array: padded or clipped at the edge as the grid says.
+    pub shape: Vec<u64>,
+    /// The order in which its axes are stored.
+    pub order: AxisOrder,
+    /// The part of the array that it holds.
+    pub region: Region,
+}
+
+impl Session {
+    /// Makes any described array readable: the way in for formats that Swath does not know.
+    ///
+    /// # Errors
+    /// What is wrong with the description: `Malformed`, `Limit`, or `Unsupported` for a codec that this build has not.
+    pub fn array(&self, meta: ArrayMeta) -> Result<ChunkedArray> {
+        Ok(ChunkedArray { inner: Arc::new(ArrayInner::new(self, meta)?) })
+    }
+}
+
+impl ChunkedArray {
+    /// The description.
+    #[must_use]
+    pub fn meta(&self) -> &ArrayMeta {
+        &self.inner.meta
+    }
+    /// Names and lengths of the dimensions, outermost first.
+    #[must_use]
+    pub fn dims(&self) -> &[Dim] {
+        &self.inner.meta.dims
+    }
+    /// The length of each axis.
+    #[must_use]
+    pub fn shape(&self) -> &[u64] {
+        self.inner.meta.shape()
+    }
+    /// The type of the elements.
+    #[must_use]
+    pub fn data_type(&self) -> &DataType {
+        &self.inner.meta.data_type
+    }
+    /// The attributes, as JSON.
+    #[must_use]
+    pub fn attributes(&self) -> &RawJson {
+        &self.inner.meta.attributes
+    }
+
+    fn region(&self, selection: impl IntoSelection) -> Result<Region> {
+        let shape = self.shape();
+        selection.into_selection(shape.len()).region(shape).map_err(|e| e.in_object(self.inner.meta.source.url()))
+    }
+
+    /// Reads a region as the stored type: `array.read::<u16, Ix3>((.., 0..512, 0..512))`.
+    ///
+    /// Shape: the region's, one axis for each of the array's (an index is kept as a length of 1). C order.
+    ///
+    /// # Errors
+    /// `DataType` where `T` is not the stored type, `Region` where the selection does not fit or `D` has another rank; what fetching and
+    /// decoding may fail with.
+    pub async fn read<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<Array<T, D>> {
+        if !T::holds(self.data_type()) {
+            return Err(wrong_type::<T>(self.data_type()).in_object(self.inner.meta.source.url()));
+        }
+        Ok(self.read_elements(selection).await?.0)
+    }
+
+    /// Reads a region and converts it: integers saturate, floats become integers by rounding toward zero, complex stays complex.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `DataType` where there is no such conversion.
+    pub async fn read_as<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<Array<T, D>> {
+        Ok(self.read_elements(selection).await?.0)
+    }
+
+    /// As [`read_as`](Self::read_as), and what it cost.
+    ///
+    /// # Errors
+    /// As [`read_as`](Self::read_as).
+    pub async fn read_with_stats<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<T, D>, ReadStats)> {
+        self.read_elements(selection).await
+    }
+
+    /// How elements become `T`, and the bytes of a stored one; `None` where they are `T`.
+    fn conversion<T: Element>(&self) -> Result<Option<(crate::engine::ConvertRow, usize)>> {
+        let stored = self.data_type();
+        if T::holds(stored) {
+            return Ok(None);
+        }
+        match (converter(stored, &T::DATA_TYPE), stored.size()) {
+            (Some(convert), Some(size)) => Ok(Some((convert, size))),
+            _ => Err(wrong_type::<T>(stored).in_object(self.inner.meta.source.url())),
+        }
+    }
+
+    async fn read_elements<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<T, D>, ReadStats)> {
+        let region = self.region(selection)?;
+        if let Some(rank) = D::NDIM.filter(|n| *n != self.shape().len()) {
+            return Err(Error::region(format!("the array has {} axes, not {rank}", self.shape().len())).in_object(self.inner.meta.source.url()));
+        }
+        let shape = region.shape();
+        let element = size_of::<T>();
+        let count = output_bytes(&shape, element, self.inner.limits())? / element;
+        let sink = FixedSink::owned::<T>(&self.inner.meta.grid, &region, count, element, self.conversion::<T>()?)?;
+        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let elements = sink.take::<T>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
+        Ok((array(elements, &shape)?, stats))
+    }
+
+    fn start(&self, region: Region, sink: Sink) -> AbortOnDrop<Result<ReadStats>> {
+        read(Reader { array: self.inner.clone(), region, sink })
+    }
+
+    /// Reads a region of any data type.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the type.
+    pub async fn read_dyn(&self, selection: impl IntoSelection) -> Result<DynArray> {
+        Ok(self.read_dyn_with_stats(selection).await?.0)
+    }
+
+    /// As [`read_dyn`](Self::read_dyn), and what it cost.
+    ///
+    /// # Errors
+    /// As [`read_dyn`](Self::read_dyn).
+    pub async fn read_dyn_with_stats(&self, selection: impl IntoSelection) -> Result<(DynArray, ReadStats)> {
+        let region = self.region(selection)?;
+        let shape = region.shape();
+        let data_type = self.data_type().clone();
+        let limits = self.inner.limits();
+        let Some(element) = data_type.size() else {
+            let sink = Arc::new(TextSink::new(&region, self.inner.meta.fill_value.bytes(), limits.max_output_bytes)?);
+            let stats = self.start(region, Sink::Text(sink.clone())).await?;
+            return Ok((DynArray::variable(data_type, shape, sink.take()), stats));
+        };
+        let length = output_bytes(&shape, element, limits)?;
+        let sink = FixedSink::owned::<u128>(&self.inner.meta.grid, &region, length.div_ceil(16), element, None)?;
+        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let words = sink.take::<u128>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
+        Ok((DynArray::fixed(data_type, shape, words, length), stats))
+    }
+
+    /// Reads a region into the caller's array, of any strides, and waits for it; converts where `T` is not the stored type.
+    ///
+    /// May be called from any thread but one that runs async tasks: there, use [`read`](Self::read), or `spawn_blocking`.
+    ///
+    /// # Errors
+    /// As [`read_as`](Self::read_as); `Region` where `output` has another shape than the region. On an error the output's content is
+    /// unspecified.
+    pub fn blocking_read_into<T: Element, D: Dimension>(&self, selection: impl IntoSelection, output: ArrayViewMut<'_, T, D>) -> Result<ReadStats> {
+        let region = self.region(selection)?;
+        let fits = output.shape().len() == region.ranges().len() && output.shape().iter().zip(region.shape()).all(|(a, b)| *a as u64 == b);
+        if !fits {
+            return Err(Error::region(format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape())));
+        }
+        let convert = self.conversion::<T>()?;
+        FixedSink::scoped(output, &self.inner.meta.grid, &region, convert, |sink| {
+            blocking(Reader { array: self.inner.clone(), region: region.clone(), sink: Sink::Fixed(sink) })
+        })
+    }
+
+    /// What reading a region would fetch: chunks, requests, bytes. Fetches no chunk; pages of a chunk table that are needed are read, and kept.
+    ///
+    /// # Errors
+    /// `Region` where the selection does not fit; what reading a page may fail with.
+    pub async fn plan(&self, selection: impl IntoSelection) -> Result<ReadPlan> {
+        let region = self.region(selection)?;
+        let array = self.inner.clone();
+        spawn(&self.inner, async move {
+            let counters = Arc::new(Counters::default());
+            let planned = plan(&array, &region, &counters).await.map_err(|e| e.in_object(array.meta.source.url()))?;
+            Ok(ReadPlan::new(&array, region, &planned, counters.snapshot().requests))
+        })
+        .await
+    }
+
+    /// One chunk by its index, decoded but left in its stored shape and order. Zero copy where nothing is to decode.
+    ///
+    /// # Errors
+    /// `Region` where there is no such chunk; `DataType` for text; what fetching and decoding may fail with.
+    pub async fn read_chunk(&self, index: &[u64]) -> Result<Chunk> {
+        let meta = &self.inner.meta;
+        let named = |e: Error| e.in_object(meta.source.url());
+        let bytes = spawn(&self.inner, read_chunk(self.inner.clone(), index.to_vec())).await.map_err(named)?;
+        Ok(Chunk { bytes, shape: meta.grid.stored_shape(index), order: meta.order.clone(), region: meta.grid.chunk_region(index) })
+    }
+}
+
+impl fmt::Debug for ChunkedArray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meta = &self.inner.meta;
+        write!(f, "ChunkedArray({} {} {:?} in chunks of {:?})", meta.source, meta.data_type, meta.shape(), meta.grid.chunk_shape())
+    }
+}

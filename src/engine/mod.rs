@@ -1,1 +1,25 @@
-//! engine
+//! The engine: plan, fetch, decode, place. It knows no format.
+
+mod array;
+mod element;
+mod output;
+mod plan;
+mod run;
+mod session;
+pub(crate) mod sink;
+mod stats;
+mod text;
+
+pub use element::Element;
+pub use output::DynArray;
+pub use plan::{ReadPlan, Request};
+pub use session::{Session, SessionBuilder, SessionOptions};
+pub use stats::ReadStats;
+
+pub(crate) use array::ArrayInner;
+pub(crate) use element::{ConvertRow, converter};
+pub(crate) use output::{array, output_bytes, wrong_type};
+pub(crate) use plan::plan;
+pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn};
+pub(crate) use sink::FixedSink;
+pub(crate) use text::TextSink;

@@ -1,0 +1,65 @@
+//! An array made ready to be read: its description, its compiled codec chains, and the session it belongs to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+
+use super::session::{Session, SessionInner};
+use crate::codec::Chain;
+use crate::error::{Error, Result};
+use crate::model::{ArrayMeta, Limits, Page, PageId};
+
+pub(crate) struct ArrayInner {
+    pub(crate) session: Arc<SessionInner>,
+    pub(crate) meta: ArrayMeta,
+    /// As many as `meta.chains`; one that cannot be compiled fails the chunks that name it.
+    pub(crate) chains: Vec<Result<Chain>>,
+    /// Its name in the caches.
+    id: u64,
+}
+
+impl ArrayInner {
+    pub(crate) fn new(session: &Session, meta: ArrayMeta) -> Result<Self> {
+        let inner = &session.inner;
+        let named = |e: Error| e.in_object(meta.source.url());
+        meta.check(&inner.limits).map_err(named)?;
+        let compile = |specs| Chain::compile(specs, &meta.data_type, &meta.fill_value, &inner.registry, &inner.limits).map_err(named);
+        let chains: Vec<Result<Chain>> = meta.chains.iter().map(|specs| compile(specs)).collect();
+        if let Some(Err(e)) = chains.first() {
+            return Err(e.clone());
+        }
+        Ok(Self { session: inner.clone(), chains, id: session.next_array(), meta })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.session.limits
+    }
+    pub(crate) fn chain(&self, number: u16) -> Result<&Chain> {
+        match self.chains.get(usize::from(number)) {
+            Some(Ok(chain)) => Ok(chain),
+            Some(Err(e)) => Err(e.clone()),
+            None => Err(Error::malformed("a chunk names a codec chain that the array has not")),
+        }
+    }
+    /// Bytes of the usual decoded chunk; an estimate where elements differ in length.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        let element = self.meta.data_type.size().unwrap_or(16) as u64;
+        self.meta.grid.chunk_shape().iter().fold(element, |n, m| n.saturating_mul(*m))
+    }
+    pub(crate) fn cached_chunk(&self, chunk: u64) -> Option<Bytes> {
+        self.session.cached_chunk(self.id, chunk)
+    }
+    pub(crate) fn keep_chunk(&self, chunk: u64, bytes: Bytes) {
+        self.session.keep_chunk(self.id, chunk, bytes);
+    }
+    pub(crate) fn cached_page(&self, id: PageId) -> Option<Arc<Page>> {
+        self.session.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&(self.id, id)).cloned()
+    }
+    pub(crate) fn keep_page(&self, id: PageId, page: Page, here: &mut HashMap<PageId, Arc<Page>>) {
+        let page = Arc::new(page);
+        here.insert(id, page.clone());
+        let weight = page.weight() as u64;
+        self.session.pages.lock().unwrap_or_else(PoisonError::into_inner).insert((self.id, id), page, weight);
+    }
+}

@@ -1,0 +1,477 @@
+//! Where sync and async meet.
+//!
+//! A read is one task on the session's I/O runtime: it plans, fetches, and hands each chunk on as it lands. Decoding and placing are jobs
+//! of the decode pool, or of the calling thread where that is itself a worker of the pool and would wait for the queue it stands in.
+//! An I/O thread never decodes, a decode thread never waits.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::oneshot;
+
+use super::array::ArrayInner;
+use super::plan::{Batch, ChunkBox, Source, batches, plan, wants_of};
+use super::sink::{Decoded, FixedSink};
+use super::stats::{Clock, ReadStats};
+use super::text::TextSink;
+use crate::codec::{ChunkContext, Elements, Output, Scratch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{Counters, Permit};
+use crate::model::{Got, Limits, Missing, Region};
+
+/// What a thread keeps from chunk to chunk.
+#[derive(Default)]
+pub(crate) struct ThreadScratch {
+    pub(crate) codec: Scratch,
+    decoded: Vec<u8>,
+}
+
+/// A thread lets go of a larger buffer than this after use.
+const KEPT_SCRATCH: usize = 16 << 20;
+
+thread_local! {
+    static SCRATCH: RefCell<ThreadScratch> = RefCell::default();
+}
+
+pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut ThreadScratch) -> R) -> R {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => f(&mut scratch),
+        Err(_) => f(&mut ThreadScratch::default()),
+    })
+}
+
+/// A read about to be run.
+pub(crate) struct Reader {
+    pub(crate) array: Arc<ArrayInner>,
+    pub(crate) region: Region,
+    pub(crate) sink: Sink,
+}
+
+/// Where decoded chunks go.
+#[derive(Clone)]
+pub(crate) enum Sink {
+    Fixed(Arc<FixedSink>),
+    Text(Arc<TextSink>),
+}
+
+type Job = Box<dyn FnOnce(&mut ThreadScratch) + Send>;
+
+/// Who runs the jobs of a read.
+#[derive(Clone)]
+enum Workers {
+    Pool,
+    Caller(mpsc::Sender<Message>),
+}
+
+enum Message {
+    Job(Job),
+    Done(Result<ReadStats>),
+}
+
+/// What all jobs of a read share.
+struct Shared {
+    array: Arc<ArrayInner>,
+    sink: Sink,
+    chunks: ChunkBox,
+    given_up: Arc<AtomicBool>,
+    clock: Clock,
+    /// Whether decoded chunks are worth keeping: those of a read that is small beside the cache.
+    keep: bool,
+    workers: Workers,
+}
+
+/// A task that ends when its handle is dropped, and tells the jobs it has sent out.
+pub(crate) struct AbortOnDrop<T> {
+    task: tokio::task::JoinHandle<T>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<Result<T>> {
+    type Output = Result<T>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(context).map(|joined| joined.unwrap_or_else(|e| Err(panicked(&e.to_string()))))
+    }
+}
+
+/// Runs a future on the session's I/O runtime; dropping the result ends it.
+pub(crate) fn spawn<T: Send + 'static>(array: &Arc<ArrayInner>, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
+    AbortOnDrop { task: array.session.io.spawn(future), given_up: Arc::default() }
+}
+
+/// Starts a read. Dropping the future gives it up; its output must be its own.
+pub(crate) fn read(reader: Reader) -> AbortOnDrop<Result<ReadStats>> {
+    let io = reader.array.session.io.clone();
+    let given_up = Arc::<AtomicBool>::default();
+    let task = io.spawn(run(reader, Workers::Pool, given_up.clone()));
+    AbortOnDrop { task, given_up }
+}
+
+/// Runs a read and waits for it on this thread.
+pub(crate) fn blocking(reader: Reader) -> Result<ReadStats> {
+    let io = reader.array.session.io.clone();
+    let (send, receive) = mpsc::channel();
+    let of_the_pool = reader.array.session.pool.current_thread_index().is_some();
+    let workers = if of_the_pool { Workers::Caller(send.clone()) } else { Workers::Pool };
+    let given_up = Arc::<AtomicBool>::default();
+    let task = {
+        let given_up = given_up.clone();
+        io.spawn(async move {
+            let result = AssertUnwindSafe(run(reader, workers, given_up));
+            let result = futures_util::FutureExt::catch_unwind(result).await.unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
+            let _gone = send.send(Message::Done(result));
+        })
+    };
+    let _task = AbortOnDrop { task, given_up };
+    loop {
+        match receive.recv() {
+            Ok(Message::Job(job)) => with_scratch(job),
+            Ok(Message::Done(result)) => return result,
+            Err(_) => return Err(panicked("the read was lost")),
+        }
+    }
+}
+
+async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
+    let Reader { array, region, sink } = reader;
+    let clock = Clock::new();
+    let counters = Arc::new(Counters::default());
+    let named = |e: Error| e.in_object(array.meta.source.url());
+    let planned = plan(&array, &region, &counters).await.map_err(named)?;
+    let mut stats = ReadStats { chunks: planned.parts.len(), plan_time: clock.elapsed(), ..ReadStats::default() };
+    stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
+    let chunk_bytes = array.chunk_bytes();
+    let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
+    let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep, workers });
+
+    let mut running = FuturesUnordered::new();
+    let mut failed: Option<Error> = None;
+    let mut fail = |shared: &Shared, e: Error| {
+        shared.given_up.store(true, Ordering::Relaxed);
+        failed.get_or_insert(e);
+    };
+    for batch in batches(&planned.parts, chunk_bytes, array.limits()) {
+        // Stored before decoded, all of a batch at once: who waits for a permit holds none that another's progress needs.
+        let permits = async {
+            let stored = array.session.stored_budget.acquire(batch.stored).await;
+            (stored, array.session.decoded_budget.acquire(batch.decoded).await)
+        };
+        let mut permits = pin!(permits);
+        let (stored, decoded) = loop {
+            if running.is_empty() {
+                break permits.as_mut().await;
+            }
+            match select(permits.as_mut(), running.next()).await {
+                Either::Left((permits, _)) => break permits,
+                Either::Right((Some(Err(e)), _)) => fail(&shared, e),
+                Either::Right(_) => {}
+            }
+        };
+        if shared.given_up.load(Ordering::Relaxed) {
+            break;
+        }
+        running.push(run_batch(shared.clone(), batch, &planned.parts, stored, decoded, counters.clone()));
+    }
+    while let Some(result) = running.next().await {
+        if let Err(e) = result {
+            fail(&shared, e);
+        }
+    }
+    drop(running);
+    if let Some(e) = failed {
+        return Err(named(e));
+    }
+    let counted = counters.snapshot();
+    stats.requests = counted.requests;
+    stats.bytes = counted.bytes;
+    stats.cache_hits = counted.cache_hits;
+    stats.shared = counted.shared;
+    stats.pages = counted.pages;
+    stats.fetch_time = counted.last_response.map_or(std::time::Duration::ZERO, |d| d.saturating_sub(stats.plan_time));
+    shared.clock.write(&mut stats);
+    Ok(stats)
+}
+
+/// A chunk on its way to the output.
+enum Stored {
+    Absent,
+    Decoded(Bytes),
+    Encoded { bytes: Bytes, chain: u16 },
+}
+
+/// Fetches a batch, sends each chunk to be decoded as it lands, and ends when all of its jobs have.
+async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: Permit, mut decoded: Permit, counters: Arc<Counters>) -> Result<()> {
+    let chunk_bytes = shared.array.chunk_bytes();
+    let mut jobs = FuturesUnordered::new();
+    let mut absent = Vec::new();
+    for number in &batch.parts {
+        let at_hand = match &parts[*number] {
+            Source::Absent => {
+                absent.push(*number);
+                continue;
+            }
+            Source::Fetch { .. } => continue,
+            Source::Inline(bytes) => Stored::Encoded { bytes: bytes.clone(), chain: 0 },
+            Source::Decoded(bytes) => {
+                shared.clock.cached.fetch_add(1, Ordering::Relaxed);
+                Stored::Decoded(bytes.clone())
+            }
+        };
+        jobs.push(send(&shared, vec![(*number, at_hand)], decoded.split(chunk_bytes)));
+    }
+    for numbers in absent.chunks(64) {
+        jobs.push(send(&shared, numbers.iter().map(|n| (*n, Stored::Absent)).collect(), decoded.split(0)));
+    }
+    let (wants, numbers) = wants_of(&batch, parts);
+    let mut failed = None;
+    let mut fetch = Box::pin(shared.array.session.io.fetch(wants, counters));
+    while let Some((at, got)) = fetch.next().await {
+        let number = numbers[at];
+        let Source::Fetch { chain, missing, .. } = &parts[number] else { continue };
+        let arrived = match (got, missing) {
+            (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes, chain: *chain }),
+            (Ok(_), Missing::Fill) => Ok(Stored::Absent),
+            (Ok(_), Missing::Error) => Err(Error::new(ErrorKind::NotFound)),
+            (Err(e), _) => Err(e),
+        };
+        match arrived {
+            Ok(arrived) => jobs.push(send(&shared, vec![(number, arrived)], decoded.split(chunk_bytes))),
+            Err(e) => {
+                failed.get_or_insert(e);
+                break;
+            }
+        }
+        if shared.given_up.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    drop(fetch);
+    drop(stored);
+    if failed.is_some() {
+        shared.given_up.store(true, Ordering::Relaxed);
+    }
+    // All jobs are joined, whatever happened.
+    while let Some(result) = jobs.next().await {
+        if let Err(e) = result {
+            shared.given_up.store(true, Ordering::Relaxed);
+            failed.get_or_insert(e);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Sends chunks to a worker; the future ends with the job.
+fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permit: Permit) -> impl Future<Output = Result<()>> + use<> {
+    let (done, ended) = oneshot::channel();
+    let of_job = shared.clone();
+    let job: Job = Box::new(move |scratch| {
+        let work = || {
+            for (number, stored) in chunks {
+                if of_job.given_up.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                of_job.decode(number, stored, scratch)?;
+            }
+            Ok(())
+        };
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
+        drop(of_job);
+        drop(permit);
+        let _nobody_waits = done.send(result);
+    });
+    match &shared.workers {
+        Workers::Pool => shared.array.session.pool.spawn(move || with_scratch(job)),
+        Workers::Caller(caller) => {
+            let _gone = caller.send(Message::Job(job));
+        }
+    }
+    async move { ended.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))) }
+}
+
+impl Shared {
+    fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
+        let index = self.chunks.index(number);
+        let grid = &self.array.meta.grid;
+        let (bytes, chain) = match stored {
+            Stored::Absent => {
+                self.clock.absent.fetch_add(1, Ordering::Relaxed);
+                return self.fill(number);
+            }
+            Stored::Decoded(bytes) => return self.place(number, &index, &bytes),
+            Stored::Encoded { bytes, chain } => (bytes, self.array.chain(chain)?),
+        };
+        let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
+        let limits = self.array.limits();
+        let context = ChunkContext::new(&shape, &self.array.meta.data_type, limits);
+        let in_chunk = |e: Error| in_chunk(e, &index);
+        let start = Instant::now();
+        match &self.sink {
+            Sink::Text(sink) => {
+                let mut elements = Elements::default();
+                chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Variable(&mut elements)).map_err(in_chunk)?;
+                self.clock.decoded(start);
+                let start = Instant::now();
+                let origin = origin(grid, &index);
+                sink.place(&grid.chunk_region(&index), elements, &origin, &grid.stored_shape(&index), &self.array.meta.order)?;
+                self.clock.placed(start);
+                Ok(())
+            }
+            Sink::Fixed(sink) => {
+                let length = decoded_length(&shape, sink.source_element(), limits)?;
+                if chain.is_identity() && bytes.len() == length {
+                    return self.place(number, &index, &bytes);
+                }
+                if self.keep {
+                    let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
+                    decoded.resize(length, 0);
+                    chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)).map_err(in_chunk)?;
+                    drop(bytes);
+                    self.clock.decoded(start);
+                    let decoded = Bytes::from(decoded);
+                    self.array.keep_chunk(grid.linear(&index), decoded.clone());
+                    return self.place(number, &index, &decoded);
+                }
+                let ThreadScratch { codec, decoded } = scratch;
+                if decoded.len() < length {
+                    decoded.clear();
+                    decoded.try_reserve_exact(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
+                    decoded.resize(length, 0);
+                }
+                let decoded = &mut decoded[..length];
+                chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
+                drop(bytes);
+                self.clock.decoded(start);
+                let placed = self.place(number, &index, decoded);
+                if length > KEPT_SCRATCH {
+                    scratch.decoded = Vec::new();
+                }
+                placed
+            }
+        }
+    }
+
+    fn place(&self, number: usize, index: &[u64], bytes: &[u8]) -> Result<()> {
+        let Sink::Fixed(sink) = &self.sink else { return Err(Error::data_type("a chunk of fixed-size elements for text")) };
+        let start = Instant::now();
+        let grid = &self.array.meta.grid;
+        let (origin, shape) = (origin(grid, index), grid.stored_shape(index));
+        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order })?;
+        self.clock.placed(start);
+        Ok(())
+    }
+
+    fn fill(&self, number: usize) -> Result<()> {
+        match &self.sink {
+            // What is never placed is filled when the result is taken.
+            Sink::Text(_) => Ok(()),
+            Sink::Fixed(sink) => {
+                let fill = self.array.meta.fill_value.bytes();
+                if fill.is_empty() && sink.is_zeroed() { Ok(()) } else { sink.claim(number)?.fill(fill) }
+            }
+        }
+    }
+}
+
+/// The first element of each axis that a chunk holds.
+fn origin(grid: &crate::model::ChunkGrid, index: &[u64]) -> Vec<u64> {
+    index.iter().enumerate().map(|(axis, i)| grid.extent(axis, *i).start).collect()
+}
+
+fn decoded_length(shape: &[u64], element: usize, limits: &Limits) -> Result<usize> {
+    let bytes = shape.iter().try_fold(element as u64, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
+    Limits::check("max_chunk_bytes", bytes, limits.max_chunk_bytes)
+}
+
+fn in_chunk(e: Error, index: &[u64]) -> Error {
+    match e.kind() {
+        ErrorKind::Codec { codec, message } => Error::codec(codec, format!("{message} (chunk {index:?})")),
+        _ => e,
+    }
+}
+
+/// One chunk, decoded, as it is stored; a view of the fetched bytes where there is nothing to decode.
+pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Result<Option<Bytes>> {
+    let grid = &array.meta.grid;
+    if !grid.contains(&index) {
+        return Err(Error::region(format!("no chunk {index:?}")));
+    }
+    let counters = Arc::new(Counters::default());
+    let planned = plan(&array, &grid.chunk_region(&index), &counters).await?;
+    let (bytes, chain) = match planned.parts.into_iter().next() {
+        None | Some(Source::Absent) => return Ok(None),
+        Some(Source::Decoded(bytes)) => return Ok(Some(bytes)),
+        Some(Source::Inline(bytes)) => (bytes, 0),
+        Some(Source::Fetch { want, chain, missing }) => match (array.session.io.get(&want, &counters).await?, missing) {
+            (Got::Bytes { bytes, .. }, _) => (bytes, chain),
+            (_, Missing::Fill) => return Ok(None),
+            (_, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
+        },
+    };
+    let element = array.meta.data_type.size().ok_or_else(|| Error::data_type("a chunk of elements that differ in length has no one view"))?;
+    let shape = array.meta.order.permute(&grid.stored_shape(&index));
+    let length = decoded_length(&shape, element, array.limits())?;
+    if array.chain(chain)?.is_identity() && bytes.len() == length {
+        return Ok(Some(bytes));
+    }
+    let (done, decoded) = oneshot::channel();
+    let of_job = array.clone();
+    array.session.pool.spawn(move || {
+        let work = || {
+            let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
+            decoded.resize(length, 0);
+            let context = ChunkContext::new(&shape, &of_job.meta.data_type, of_job.limits());
+            let chain = of_job.chain(chain)?;
+            with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| in_chunk(e, &index))?;
+            Ok(Bytes::from(decoded))
+        };
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
+        let _nobody_waits = done.send(result);
+    });
+    decoded.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))).map(Some)
+}
+
+fn panicked(message: &str) -> Error {
+    Error::new(ErrorKind::Panicked(message.to_owned()))
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Polls a future on this thread until it is done.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        std::thread::park();
+    }
+}

@@ -1,0 +1,223 @@
+//! The session: what all reads share.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use object_store::ObjectStore;
+
+use crate::codec::{MakeCodec, Registry};
+use crate::error::{Error, Result};
+use crate::io::{Admission, ByteCache, Io, IoOptions, MergePolicy};
+use crate::model::{Limits, Page, PageId, Secret};
+
+/// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
+///
+/// A session owns its decode pool and a small I/O runtime, so its futures may be awaited on any executor.
+///
+/// ```
+/// # fn main() -> swath::Result<()> {
+/// let session = swath::Session::new();
+/// let scene = session.block_on(session.open_cog("testdata/scene.tif"))?;
+/// println!("{:?}", scene.level(0)?.shape());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) inner: Arc<SessionInner>,
+}
+
+pub(crate) struct SessionInner {
+    pub(crate) io: Io,
+    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) limits: Limits,
+    pub(crate) registry: Registry,
+    pub(crate) decoded_budget: Admission,
+    pub(crate) stored_budget: Admission,
+    /// Budget of the cache of decoded chunks: what is larger than a part of it is not worth keeping.
+    pub(crate) chunk_cache_bytes: u64,
+    pub(crate) chunks: Mutex<ByteCache<(u64, u64), Bytes>>,
+    pub(crate) pages: Mutex<ByteCache<(u64, PageId), Arc<Page>>>,
+    next_array: AtomicU64,
+}
+
+/// Settings of a [`Session`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// Bounds on everything whose size comes from outside.
+    pub limits: Limits,
+    /// Threads that decode; 0 = one a core.
+    pub threads: usize,
+    /// Bytes of the cache of stored bytes as they came over the network. Default 64 MiB; 0 = none.
+    pub byte_cache: u64,
+    /// Bytes of the cache of decoded chunks. Default 128 MiB; 0 = none.
+    pub chunk_cache: u64,
+    /// Bytes of the cache of chunk tables' pages and shard indexes. Default 64 MiB.
+    pub page_cache: u64,
+    /// Gaps between ranges below this many bytes are read over. Default 64 KiB.
+    pub merge_gap: u64,
+    /// Runs of ranges are cut near this many bytes. Default 8 MiB.
+    pub request_bytes: u64,
+    /// Requests in flight at once. Default 16.
+    pub connections: usize,
+    /// Headers sent with every HTTP request.
+    pub headers: Vec<(String, Secret)>,
+    /// Requests to cloud stores are not signed.
+    pub anonymous: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        let merge = MergePolicy::default();
+        Self {
+            limits: Limits::default(),
+            threads: 0,
+            byte_cache: 64 << 20,
+            chunk_cache: 128 << 20,
+            page_cache: 64 << 20,
+            merge_gap: merge.gap,
+            request_bytes: merge.most,
+            connections: merge.connections,
+            headers: Vec::new(),
+            anonymous: false,
+        }
+    }
+}
+
+/// Builds a [`Session`] where more than its [`SessionOptions`] is to be said.
+#[derive(Default)]
+pub struct SessionBuilder {
+    options: SessionOptions,
+    stores: Vec<(String, Arc<dyn ObjectStore>)>,
+    registry: Registry,
+    trusted_mmap: bool,
+}
+
+impl SessionBuilder {
+    /// Reads objects whose URL starts with `prefix` from a store of the caller's; the rest of the URL is the path in it.
+    #[must_use]
+    pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
+        self.stores.push((prefix.into(), store));
+        self
+    }
+    /// Decodes [`CodecSpec::Other`](crate::model::CodecSpec::Other) of this name with a codec of the caller's.
+    #[must_use]
+    pub fn with_codec(mut self, name: impl Into<String>, make: MakeCodec) -> Self {
+        self.registry = self.registry.with(name, make);
+        self
+    }
+    /// Maps local files into memory, so that chunks stored as they are wanted are views of the file.
+    ///
+    /// **The files must not change while they are read**: a file that shrinks under a mapping kills the process.
+    #[cfg(feature = "mmap")]
+    #[must_use]
+    pub fn with_trusted_mmap(mut self) -> Self {
+        self.trusted_mmap = true;
+        self
+    }
+    /// Makes the session.
+    ///
+    /// # Errors
+    /// `Storage` where threads cannot be started.
+    pub fn build(self) -> Result<Session> {
+        let Self { options, stores, registry, trusted_mmap } = self;
+        let merge = MergePolicy { gap: options.merge_gap, most: options.request_bytes, connections: options.connections };
+        let io = IoOptions {
+            headers: options.headers,
+            anonymous: options.anonymous,
+            stores,
+            byte_cache: options.byte_cache,
+            merge,
+            trusted_mmap,
+            ..IoOptions::default()
+        };
+        let limits = options.limits;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).thread_name(|i| format!("swath-decode-{i}")).build();
+        Ok(Session {
+            inner: Arc::new(SessionInner {
+                io: Io::new(io, limits.clone())?,
+                pool: pool.map_err(|e| Error::storage("cannot start the decode threads").caused_by(e))?,
+                registry,
+                decoded_budget: Admission::new(limits.decoded_in_flight),
+                stored_budget: Admission::new(limits.stored_in_flight),
+                limits,
+                chunk_cache_bytes: options.chunk_cache,
+                chunks: Mutex::new(ByteCache::new(options.chunk_cache)),
+                pages: Mutex::new(ByteCache::new(options.page_cache)),
+                next_array: AtomicU64::new(0),
+            }),
+        })
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// A session with the default options.
+    ///
+    /// # Panics
+    /// Where the system cannot start its threads; [`Session::with_options`] reports that instead.
+    #[must_use]
+    pub fn new() -> Self {
+        match Self::with_options(SessionOptions::default()) {
+            Ok(session) => session,
+            Err(e) => panic!("{e}"),
+        }
+    }
+    /// A session with these options.
+    ///
+    /// # Errors
+    /// `Storage` where threads cannot be started.
+    pub fn with_options(options: SessionOptions) -> Result<Self> {
+        Self::builder(options).build()
+    }
+    /// For a session with stores or codecs of the caller's.
+    #[must_use]
+    pub fn builder(options: SessionOptions) -> SessionBuilder {
+        SessionBuilder { options, ..SessionBuilder::default() }
+    }
+    /// The bounds on what comes from outside.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+    /// The pool that chunks are decoded in.
+    #[must_use]
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.inner.pool
+    }
+    /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        super::run::block_on(future)
+    }
+    pub(crate) fn next_array(&self) -> u64 {
+        self.inner.next_array.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl SessionInner {
+    pub(crate) fn cached_chunk(&self, array: u64, chunk: u64) -> Option<Bytes> {
+        if self.chunk_cache_bytes == 0 {
+            return None;
+        }
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).get(&(array, chunk)).cloned()
+    }
+    pub(crate) fn keep_chunk(&self, array: u64, chunk: u64, bytes: Bytes) {
+        let weight = bytes.len() as u64;
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).insert((array, chunk), bytes, weight);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("threads", &self.inner.pool.current_num_threads()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! What reads cost.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a read cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadStats {
+    /// Requests sent, those for pages of chunk tables among them.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Wants answered from the byte cache.
+    pub cache_hits: u64,
+    /// Wants answered by another read's request.
+    pub shared: u64,
+    /// Chunks touched.
+    pub chunks: usize,
+    /// Chunks that were not stored.
+    pub absent: usize,
+    /// Chunks answered from the cache of decoded chunks.
+    pub chunk_cache_hits: usize,
+    /// Pages of chunk tables read.
+    pub pages: u64,
+    /// Bytes of the output.
+    pub output_bytes: u64,
+    /// From the call to the last chunk's place being known.
+    pub plan_time: Duration,
+    /// From then to the last response.
+    pub fetch_time: Duration,
+    /// Decoding, added up over the threads.
+    pub decode_time: Duration,
+    /// Placing, added up over the threads.
+    pub place_time: Duration,
+    /// From the call to the last chunk's place.
+    pub total_time: Duration,
+    /// From the call to the first chunk in its place.
+    pub first_chunk_time: Duration,
+}
+
+impl fmt::Display for ReadStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
+        write!(f, "{} chunks, {} requests, {}, {} cached", self.chunks, self.requests, human_bytes(self.bytes), self.chunk_cache_hits)?;
+        write!(f, "; plan {}, fetch {}, decode {}", ms(self.plan_time), ms(self.fetch_time), ms(self.decode_time))?;
+        write!(f, ", place {}, in all {}", ms(self.place_time), ms(self.total_time))
+    }
+}
+
+/// Counts of one running read, from many threads.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    decode: AtomicU64,
+    place: AtomicU64,
+    first: AtomicU64,
+    pub(crate) absent: AtomicUsize,
+    pub(crate) cached: AtomicUsize,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { start: Instant::now(), decode: zero(), place: zero(), first: AtomicU64::new(u64::MAX), absent: AtomicUsize::new(0), cached: AtomicUsize::new(0) }
+    }
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+    pub(crate) fn decoded(&self, since: Instant) {
+        self.decode.fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
+    }
+    pub(crate) fn placed(&self, since: Instant) {
+        self.place.fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
+        self.first.fetch_min(nanos(self.elapsed()), Ordering::Relaxed);
+    }
+    pub(crate) fn write(&self, stats: &mut ReadStats) {
+        stats.decode_time = Duration::from_nanos(self.decode.load(Ordering::Relaxed));
+        stats.place_time = Duration::from_nanos(self.place.load(Ordering::Relaxed));
+        let first = self.first.load(Ordering::Relaxed);
+        stats.first_chunk_time = if first == u64::MAX { Duration::ZERO } else { Duration::from_nanos(first) };
+        stats.total_time = self.elapsed();
+        stats.absent = self.absent.load(Ordering::Relaxed);
+        stats.chunk_cache_hits = self.cached.load(Ordering::Relaxed);
+    }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A number of bytes for people (decimal units).
+pub(crate) fn human_bytes(bytes: u64) -> String {
+    let n = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", n / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n / 1e6),
+        _ => format!("{:.2} GB", n / 1e9),
+    }
+}
