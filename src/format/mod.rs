@@ -1,1 +1,4 @@
 //! format
+pub mod archive;
+pub mod reference;
+pub mod zarr;
