@@ -23,6 +23,8 @@ mod walk;
 mod corpus;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use base64::decode as decode_base64;
 pub(crate) use json::{clean, for_each_member};
