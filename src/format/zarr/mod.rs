@@ -21,6 +21,8 @@ mod walk;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod corpus_values;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(test)]
