@@ -67,13 +67,13 @@ def write_cog(path, array, transform, crs, nodata=None, descriptions=None, tags=
 def shown(out):
     """What people look at, and README's first command reads."""
     heights = ground.terrain(512)
-    array = (np.round(heights * 8) / 8).astype(np.float32)
+    array = (np.round(heights * 4) / 4).astype(np.float32)
     y, x = np.mgrid[0:512, 0:512]
     array[(x + 0.18 * y) < 46] = -9999  # outside of the survey
     array[(x - 0.12 * y) > 486] = -9999
     write_cog(out / "terrain.tif", array[None], from_origin(612000, 5268000, 30, 30), "EPSG:32632", nodata=-9999.0,
               COMPRESS="DEFLATE", PREDICTOR="3", LEVEL="9", BLOCKSIZE="256", OVERVIEW_RESAMPLING="AVERAGE")
-    array = np.clip(np.round(ground.scene(1024) / 32) * 32 + 1000, 1001, 16000).astype(np.uint16)
+    array = np.clip(np.round(ground.scene(1024) / 50) * 50 + 1000, 1001, 16000).astype(np.uint16)
     write_cog(out / "scene.tif", array, from_origin(600000, 5300040, 10, 10), "EPSG:32632", nodata=0, descriptions=["red", "green", "blue", "nir"],
               tags={"SCALE": "0.0001", "OFFSET": "-0.1"}, COMPRESS="DEFLATE", PREDICTOR="2", LEVEL="9", BLOCKSIZE="256", OVERVIEW_RESAMPLING="NEAREST")
 
@@ -157,13 +157,14 @@ def gdal_fixtures(out):
     large = lambda planes: np.tile(planes, (1, 4, 4))[:, :144, :208]
     write_cog(out / "cog_mask_overviews.tif", large(rgb), **at, mask=large(mask[None])[0], COMPRESS="ZSTD", PREDICTOR="YES", BLOCKSIZE="128", OVERVIEW_COUNT="1")
     write_cog(out / "cog_rgba_webp.tif", large(np.concatenate([rgb, mask[None]])), **at, COMPRESS="WEBP", QUALITY="100", ADD_ALPHA="NO", BLOCKSIZE="128", OVERVIEW_COUNT="1")
-    long = {f"NOTE_{i:03}": "far behind the first kilobytes " * 8 for i in range(110)}
+    long = {f"NOTE_{i:03}": "far behind the first kilobytes " * 8 for i in range(320)}
     write_cog(out / "cog_long_header.tif", big[:, :128, :128], **at, tags=long, COMPRESS="ZSTD", BLOCKSIZE="128")
     write_cog(out / "cog_many_tiles.tif", np.tile(np.arange(64, dtype=np.uint8), (1, 640, 20)), **at, COMPRESS="ZSTD", BLOCKSIZE="128", OVERVIEWS="NONE")
-    # 144 x 144 tiles of 16 pixels in one row of directories: a table of 20,736 rows, longer than most readers fetch at first.
-    wide = np.zeros((1, 2304, 2304), np.uint8)
+    # 183 x 183 tiles of 16 pixels: the table is 330 KB, more than is read at first.
+    wide = np.zeros((1, 2928, 2928), np.uint8)
     wide[0, 1152:1168, 640:656] = 200
-    put("table_large", wide, SPARSE_OK="TRUE", compress="DEFLATE", BIGTIFF="NO", **tiles)
+    wide[0, 2912:, 2896:] = 100
+    put("table_large", wide, SPARSE_OK="TRUE", compress="DEFLATE", BIGTIFF="YES", **tiles)
     return lossy_ones
 
 
