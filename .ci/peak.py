@@ -2,7 +2,6 @@
 """peak.py SWATH FOLDER MIB: reads an array of 512 MiB to a file and holds the program's resident size under MIB."""
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+# In a small process of its own: until a child's exec its resident size is that of its parent, and counts.
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 ROWS, SIDE, CHUNK_ROWS, CHUNK_SIDE = 128, 1024, 8, 256
 
 
@@ -43,9 +48,9 @@ def main():
     crc = write(folder / "large.zarr")
     out = folder / "large.bin"
     start = time.monotonic()
-    subprocess.run([program, "read", str(folder / "large.zarr"), "-o", str(out)], check=True)
+    command = [sys.executable, "-c", MEASURE, program, "read", str(folder / "large.zarr"), "-o", str(out)]
+    peak = int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) / 1024
     took = time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     found = 0
     with out.open("rb") as file:
         while part := file.read(1 << 24):
