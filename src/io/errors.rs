@@ -25,8 +25,9 @@ pub(super) fn from_store(error: &object_store::Error, key: &ObjectKey) -> Error 
 }
 
 /// The causes of an error, itself first.
-fn causes(error: &object_store::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(Some(error as &(dyn StdError + 'static)), |e| e.source())
+fn causes<'a>(error: &'a object_store::Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let next = |e: &&'a (dyn StdError + 'static)| -> Option<&'a (dyn StdError + 'static)> { (*e).source() };
+    std::iter::successors(Some(error as &'a (dyn StdError + 'static)), next)
 }
 
 /// The answer 416, told apart by type: that of `object_store` is private.
