@@ -117,6 +117,13 @@ impl Permit {
         self.bytes
     }
 
+    /// Takes `bytes` of it as a permit of their own, or all where it is for fewer.
+    pub(crate) fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { admission: self.admission.clone(), bytes }
+    }
+
     /// Gives back all but `bytes`.
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
