@@ -250,3 +250,31 @@ fn another_version_is_noticed() {
     let Step::Need(wants) = parser.step().unwrap() else { panic!("done") };
     assert!(parser.supply(&wants[0], Got::Missing).unwrap_err().is_not_found());
 }
+
+#[test]
+fn no_change_of_a_byte_is_fatal() {
+    // Every byte of small headers in every flavour, set to what makes trouble; then several at once by a fixed sequence.
+    let tiles = [(322, 3, vec![16]), (323, 3, vec![16]), (324, 4, vec![8; 2]), (325, 4, vec![8; 2]), (330, 4, vec![8]), (42113, 2, vec![45, 57, 0])];
+    for flavour in FLAVOURS {
+        for good in [flavour.file(&image(30, 10)), flavour.file(&with(image(30, 10), &tiles))] {
+            for at in 0..good.len() {
+                for value in [0, 1, 2, 3, 16, 0x7f, 0x80, 0xff] {
+                    let mut data = good.clone();
+                    data[at] = value;
+                    fuzzing::open(&data);
+                }
+            }
+            let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+            for _ in 0..3000 {
+                let mut data = good.clone();
+                for _ in 0..1 + state % 5 {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let at = (state >> 33) as usize % data.len();
+                    data[at] = (state >> 20) as u8;
+                }
+                fuzzing::open(&data);
+                fuzzing::geokeys(&data);
+            }
+        }
+    }
+}
