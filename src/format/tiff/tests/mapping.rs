@@ -1,8 +1,10 @@
 //! Directories to arrays.
 
+use bytes::Bytes;
+
 use super::build::{FLAVOURS, Flavour, Tag, image, parse, with, without};
 use crate::error::ErrorKind;
-use crate::model::{ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, Limits, LzwBits};
+use crate::model::{ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, JpegColor, Limits, LzwBits};
 
 const LITTLE: Flavour = FLAVOURS[0];
 const BIG: Flavour = FLAVOURS[1];
@@ -51,6 +53,28 @@ fn chains() {
         let meta = array_of(flavour, &tags).unwrap_or_else(|e| panic!("{bits} {format} {compression}: {e}"));
         assert_eq!((&meta.data_type, &meta.chains[0]), (&data_type, &chain), "{bits} {format} {compression} {predictor}");
     }
+}
+
+#[test]
+fn jpeg_color() {
+    let tables = Bytes::from_static(&[0xff, 0xd8, 0xff, 0xd9]);
+    let jpeg = |photometric, planar, subsampling| {
+        let tags = [
+            (258, 3, vec![8; 3]),
+            (259, 3, vec![7]),
+            (262, 3, vec![photometric]),
+            (277, 3, vec![3]),
+            (284, 3, vec![planar]),
+            (347, 7, vec![0xff, 0xd8, 0xff, 0xd9]),
+            (530, 3, vec![subsampling; 2]),
+        ];
+        array_of(BIG, &with(image(30, 10), &tags)).map(|meta| meta.chains[0].clone())
+    };
+    let of = |color, samples| vec![C::Jpeg { tables: Some(tables.clone()), color, samples, bits: 8 }];
+    assert_eq!(jpeg(6, 1, 2).unwrap(), of(JpegColor::ToRgb, 3));
+    assert_eq!(jpeg(2, 1, 1).unwrap(), of(JpegColor::AsStored, 3));
+    assert_eq!(jpeg(6, 2, 1).unwrap(), of(JpegColor::AsStored, 1));
+    assert!(jpeg(6, 2, 2).unwrap_err().is_unsupported());
 }
 
 #[test]

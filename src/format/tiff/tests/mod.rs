@@ -6,4 +6,5 @@ mod build;
 mod corpus;
 mod headers;
 mod mapping;
+mod paging;
 mod pixels;
