@@ -635,12 +635,14 @@ mod tests {
         let read = |id: PageId, pages: &mut HashMap<PageId, Arc<Page>>| {
             let PagePlace::Wants(wants) = manifest.page(id, pages, &Limits::default()).unwrap().place else { panic!("no wants") };
             let [Want::Range(span)] = wants.as_slice() else { panic!("{wants:?}") };
+            let rows = |start: u64, width: u64| {
+                let first = usize::try_from((span.start - start) / width).unwrap();
+                first..first + usize::try_from(span.length / width).unwrap()
+            };
             let bytes: Vec<u8> = if id.level == 0 {
-                let first = (span.start - 100) / 4;
-                offsets.iter().skip(first as usize).take(span.length as usize / 4).flat_map(|n| n.to_le_bytes()).collect()
+                offsets[rows(100, 4)].iter().flat_map(|n| n.to_le_bytes()).collect()
             } else {
-                let first = (span.start - 200) / 2;
-                lengths.iter().skip(first as usize).take(span.length as usize / 2).flat_map(|n| n.to_le_bytes()).collect()
+                lengths[rows(200, 2)].iter().flat_map(|n| n.to_le_bytes()).collect()
             };
             pages.insert(id, Arc::new(manifest.parse_page(id, &[bytes.into()]).unwrap()));
         };
