@@ -2,7 +2,9 @@
 
 use super::fuzzing;
 
-const SEEDS: [(fn(&[u8]), &str); 6] = [
+type Target = fn(&[u8]);
+
+const SEEDS: [(Target, &str); 6] = [
     (
         fuzzing::v2,
         r#"{"zarr_format":2,"shape":[5,3],"chunks":[2,2],"dtype":[["a",">i2"],["b","<U3",[2]]],"compressor":{"id":"blosc"},"fill_value":"AAAA","order":"F","filters":[{"id":"delta","dtype":"<i2"}],"dimension_separator":"/"}"#,

@@ -61,7 +61,8 @@ fn both_versions_race_and_the_newer_wins() {
     );
     let group = r#"{"zarr_format":3,"node_type":"group","consolidated_metadata":null}"#;
     type Expected<'a> = Option<(Version, &'a [&'a str], bool)>;
-    let table: [(&[(&str, &str)], usize, Expected<'_>); 7] = [
+    type Objects<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Objects<'_>, usize, Expected<'_>); 7] = [
         (&[(".zmetadata", &consolidated)], 1, Some((Version::V2, &["a"], true))),
         (&[("zarr.json", &inline), (".zmetadata", &consolidated)], 1, Some((Version::V3, &["b"], true))),
         (&[("zarr.json", V3)], 1, Some((Version::V3, &[""], true))),
@@ -198,6 +199,7 @@ fn listed_names_tell_all_nodes() {
         ("top/.zgroup".to_owned(), inline("{}")),
         ("top/a/.zarray".to_owned(), inline(V2)),
         ("top/a/0.0".to_owned(), deflated),
+        ("top/a/1.0".to_owned(), Reference::Whole(object)),
         ("top/b/zarr.json".to_owned(), Reference::Whole(ObjectKey::new("memory://s/elsewhere"))),
     ]);
     let objects = ObjectMap::References(Arc::new(map));
@@ -211,6 +213,8 @@ fn listed_names_tell_all_nodes() {
     assert_eq!(meta.chains[1].first(), Some(&CodecSpec::Deflate));
     assert!(matches!(meta.manifest.locate(&[0, 0], &meta.grid, &HashMap::new()), Ok(Location::At { chain: 1, .. })));
     assert!(matches!(meta.manifest.locate(&[0, 1], &meta.grid, &HashMap::new()), Ok(Location::Absent)));
+    let lost = meta.manifest.locate(&[1, 0], &meta.grid, &HashMap::new());
+    assert!(matches!(lost, Ok(Location::Whole { missing: crate::model::Missing::Error, .. })));
 }
 
 #[test]
