@@ -274,7 +274,11 @@ impl KeyNames {
             None if self.missing == Missing::Fill => Location::Absent,
             None => return Err(Error::not_found(&self.name(index))),
             Some(Reference::Inline(bytes)) => Location::Inline(bytes),
-            Some(Reference::Whole(key)) => Location::Whole { key, missing: self.missing },
+            Some(Reference::Whole(key)) => {
+                // What a list names was there: its absence is a loss.
+                let missing = if matches!(self.objects, ObjectMap::References(_)) { Missing::Error } else { self.missing };
+                Location::Whole { key, missing }
+            }
             Some(Reference::Range(span)) => Location::At { span, chain: 0 },
             Some(Reference::Deflated { span, .. }) => Location::At { span, chain: 1 },
         })
