@@ -20,6 +20,8 @@ mod checksum;
 mod compile;
 mod elements;
 mod filters;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
 mod image;
 mod inflate;
@@ -140,3 +142,6 @@ fn surplus(codec: &'static str) -> Error {
 fn shortage(codec: &'static str, given: usize, wanted: usize) -> Error {
     Error::codec(codec, format!("the data ends after {given} of {wanted} bytes"))
 }
+
+#[cfg(test)]
+mod tests;
