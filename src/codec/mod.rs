@@ -35,6 +35,8 @@ mod lzma;
 mod lzw;
 mod output;
 mod packbits;
+#[cfg(feature = "pcodec")]
+mod pcodec;
 mod predictor;
 mod scratch;
 mod shard;

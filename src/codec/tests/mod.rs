@@ -102,6 +102,7 @@ fn spec(text: &str) -> CodecSpec {
             bits: 8,
         },
         "webp" => CodecSpec::Webp { samples: n(0) as u16 },
+        "pcodec" => CodecSpec::Other { name: "numcodecs.pcodec".into(), configuration: RawJson::default() },
         "lerc" => CodecSpec::Lerc { samples: n(0) as u16 },
         other => panic!("{other}"),
     }
@@ -116,6 +117,7 @@ fn built(line: &str) -> bool {
         || lacks(cfg!(feature = "lzma"), "lzma")
         || lacks(cfg!(feature = "jpeg"), "jpeg")
         || lacks(cfg!(feature = "webp"), "webp")
+        || lacks(cfg!(feature = "pcodec"), "pcodec")
         || lacks(cfg!(feature = "lerc"), "lerc"))
 }
 

@@ -163,3 +163,6 @@ row("lerc rgb", "lerc 3", "u8", [16, 24, 3], ic.lerc_encode(rgb), rgb.tobytes())
 m = grey % 3 != 0
 a = grey.astype("f4")
 row("lerc with a mask", "lerc 1", "f32", [16, 24], ic.lerc_encode(a, masks=m), np.where(m, a, np.float32(np.nan)).astype("<f4").tobytes())
+for t in ("u2", "i4", "f4", "f8", "i8"):
+    a = (np.sin(np.arange(300)) * 90).astype("<" + t)
+    row(f"pcodec {t}", "pcodec", names[t], [300], ic.pcodec_encode(a, level=8), a.tobytes())
