@@ -22,6 +22,8 @@ mod elements;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "jpeg")]
+mod huffman;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
 mod image;
 mod inflate;

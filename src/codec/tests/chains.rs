@@ -214,8 +214,18 @@ fn jpeg_tables_kept_apart() {
     rest.extend(&v.encoded[at..]);
     let spec = |tables: Option<Vec<u8>>| CodecSpec::Jpeg { tables: tables.map(Into::into), color: JpegColor::AsStored, samples: 1, bits: 8 };
     let whole = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap();
-    assert_eq!(decode(&[spec(Some(tables))], &v.data_type, &v.shape, &rest).unwrap(), whole);
+    assert_eq!(decode(&[spec(Some(tables.clone()))], &v.data_type, &v.shape, &rest).unwrap(), whole);
     assert!(decode(&[spec(None)], &v.data_type, &v.shape, &rest).is_err());
+    // Without Huffman tables anywhere the standard ones are meant, and this encoder used them.
+    let (mut quantization, mut at) = (vec![0xff, 0xd8], 2);
+    while tables.get(at + 1).is_some_and(|m| *m != 0xd9) {
+        let end = at + 2 + usize::from(u16::from_be_bytes([tables[at + 2], tables[at + 3]]));
+        if tables[at + 1] == 0xdb {
+            quantization.extend(&tables[at..end]);
+        }
+        at = end;
+    }
+    assert_eq!(decode(&[spec(Some(quantization))], &v.data_type, &v.shape, &rest).unwrap(), whole);
 }
 
 #[test]
