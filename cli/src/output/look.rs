@@ -1,6 +1,6 @@
 //! Which bands of an array make its picture, and what is known of their meaning.
 
-use swath::format::tiff::{Directory, TiffFile};
+use swath::format::tiff::Directory;
 use swath::model::{ArrayMeta, DataType, Region};
 use swath::{ChunkedArray, Cog};
 
@@ -42,7 +42,7 @@ impl Look {
             return Err(Failure::refused(format!("a picture needs two axes, and the array has {rank}")));
         };
         let (directory, mask) = match &chosen.origin {
-            Origin::Level(cog, level) => (first(cog.file()), cog.mask(*level)?),
+            Origin::Level(cog, level) => (cog.level_directory(*level).ok(), cog.mask(*level)?),
             Origin::Directory(cog, path) => (find(cog, path), None),
             Origin::Zarr => (None, None),
         };
@@ -60,7 +60,7 @@ impl Look {
         };
         let nodata = match &chosen.origin {
             Origin::Level(cog, _) => cog.nodata(),
-            Origin::Directory(..) => directory.and_then(|d| d.nodata.as_deref()).and_then(|text| text.trim().parse().ok()),
+            Origin::Directory(..) => directory.and_then(Directory::nodata_value).map(|nodata| nodata.as_f64()),
             Origin::Zarr => zarr_nodata(meta),
         };
         let tone = match data_type {
@@ -90,10 +90,6 @@ fn check_leading(meta: &ArrayMeta, region: &Region, leading: usize, band_axis: O
 
 fn is_band(name: &str) -> bool {
     ["band", "bands", "channel", "channels", "c"].contains(&name.to_ascii_lowercase().as_str())
-}
-
-fn first(file: &TiffFile) -> Option<&Directory> {
-    file.directories.iter().find(|d| !d.is_mask()).or_else(|| file.directories.first())
 }
 
 fn find<'a>(cog: &'a Cog, path: &str) -> Option<&'a Directory> {
