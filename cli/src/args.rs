@@ -9,7 +9,7 @@ use swath::model::Selection;
 ///
 /// A URL is a local path, file://, http(s)://, s3://, gs:// or az://; what it is, is decided by its content.
 #[derive(Parser)]
-#[command(name = "swath", version, max_term_width = 120)]
+#[command(name = "swath", version, arg_required_else_help = false)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
