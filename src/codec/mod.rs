@@ -1,1 +1,124 @@
-//! codec
+//! Encoded bytes to elements: one file a codec, [`Chain`] runs them.
+//!
+//! A chain is compiled once per array from its [`CodecSpec`](crate::model::CodecSpec)s and is in the order of decoding. Sizes are known
+//! from the end: a chunk's shape and type say how many bytes the last step gives, and each step says how many it takes for that. So
+//! nothing a stream claims about itself is trusted, and nothing grows without a bound:
+//!
+//! - a step that must give a known number of bytes gives exactly these: surplus and shortage are errors;
+//! - where two steps follow each other whose sizes are unknown (zstd over Blosc), what is between them is bounded by [`bound`];
+//! - only behind [`CodecSpec::LeaveSurplus`](crate::model::CodecSpec::LeaveSurplus) (TIFF, as libtiff has it) decoding ends when the chunk
+//!   is full: what the stream still holds, its checksum included, is not looked at. A shortage is an error there too.
+
+mod bits;
+mod byteorder;
+mod chain;
+mod checksum;
+mod compile;
+mod elements;
+mod filters;
+mod inflate;
+mod output;
+mod predictor;
+mod scratch;
+mod zstd;
+
+pub use chain::Chain;
+pub use compile::{MakeCodec, Registry};
+pub use output::{Elements, Output, Size, bound};
+pub use scratch::Scratch;
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::model::{DataType, Limits};
+
+/// What a step knows about the chunk it decodes.
+#[derive(Debug, Clone)]
+pub struct ChunkContext<'a> {
+    /// Its shape in the order of the stored axes, outermost first, at this step's output. A short last strip has its own.
+    pub shape: &'a [u64],
+    /// The type of the elements at this step's output.
+    pub data_type: &'a DataType,
+    /// The bounds of the read.
+    pub limits: &'a Limits,
+    /// The rows (of the outermost stored axis) that are wanted; a codec may leave the others undecoded. `None` = all.
+    pub rows: Option<Range<u64>>,
+}
+
+impl<'a> ChunkContext<'a> {
+    /// The whole of a chunk.
+    #[must_use]
+    pub fn new(shape: &'a [u64], data_type: &'a DataType, limits: &'a Limits) -> Self {
+        Self { shape, data_type, limits, rows: None }
+    }
+    /// Number of elements.
+    ///
+    /// # Errors
+    /// `Limit` where it is above `max_chunk_bytes`.
+    pub fn elements(&self) -> Result<usize> {
+        let count = self.shape.iter().try_fold(1u64, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
+        Limits::check("max_chunk_bytes", count, self.limits.max_chunk_bytes)
+    }
+    /// Bytes of all elements; `None` where elements differ in length.
+    ///
+    /// # Errors
+    /// `Limit` where it is above `max_chunk_bytes`.
+    pub fn bytes(&self) -> Result<Option<usize>> {
+        let Some(size) = self.data_type.size() else { return Ok(None) };
+        let bytes = (self.elements()? as u64).saturating_mul(size as u64);
+        Limits::check("max_chunk_bytes", bytes, self.limits.max_chunk_bytes).map(Some)
+    }
+}
+
+/// One step of a chain, from one buffer to another.
+pub trait Codec: fmt::Debug + Send + Sync {
+    /// Its name, for errors and plans.
+    fn name(&self) -> &str;
+    /// The size of its input where its output has this size. Only asked where another step stands before it.
+    fn input_size(&self, output: Size, chunk: &ChunkContext<'_>) -> Size {
+        Size::AtMost(bound(output.most(), chunk.limits))
+    }
+    /// Decodes. The output says how much is to be given; its former content has no meaning.
+    ///
+    /// # Errors
+    /// `Codec`, `Checksum`, `Limit` or `Unsupported`; the output's content has no meaning then.
+    fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()>;
+}
+
+/// A step that changes elements where they are.
+trait InPlace: fmt::Debug + Send + Sync {
+    fn name(&self) -> &'static str;
+    fn apply(&self, data: &mut [u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch) -> Result<()>;
+}
+
+/// A step whose output is a part of its input, as it stands there.
+trait Trim: fmt::Debug + Send + Sync {
+    fn name(&self) -> &'static str;
+    fn input_size(&self, output: Size) -> Size;
+    fn range(&self, input: &[u8]) -> Result<Range<usize>>;
+}
+
+/// Bytes `at .. at + N` as an array.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+/// The 32-bit little-endian number at `at`.
+fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
+    array(bytes, at).map(u32::from_le_bytes)
+}
+
+/// A 32-bit number as a size; this crate does not build where it would not fit.
+const fn size(n: u32) -> usize {
+    const { assert!(size_of::<usize>() >= size_of::<u32>()) };
+    n as usize
+}
+
+fn surplus(codec: &'static str) -> Error {
+    Error::codec(codec, "more data than the chunk holds")
+}
+
+fn shortage(codec: &'static str, given: usize, wanted: usize) -> Error {
+    Error::codec(codec, format!("the data ends after {given} of {wanted} bytes"))
+}

@@ -1,7 +1,7 @@
 //! An array made ready to be read: its description, its compiled codec chains, and the session it belongs to.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -54,12 +54,12 @@ impl ArrayInner {
         self.session.keep_chunk(self.id, chunk, bytes);
     }
     pub(crate) fn cached_page(&self, id: PageId) -> Option<Arc<Page>> {
-        self.session.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&(self.id, id)).cloned()
+        self.session.pages.get(&(self.id, id))
     }
     pub(crate) fn keep_page(&self, id: PageId, page: Page, here: &mut HashMap<PageId, Arc<Page>>) {
         let page = Arc::new(page);
         here.insert(id, page.clone());
         let weight = page.weight() as u64;
-        self.session.pages.lock().unwrap_or_else(PoisonError::into_inner).insert((self.id, id), page, weight);
+        self.session.pages.insert((self.id, id), page, weight);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use super::array::ArrayInner;
 use super::stats::human_bytes;
@@ -60,6 +62,8 @@ pub(crate) enum Source {
 pub(crate) struct Planned {
     pub(crate) chunks: ChunkBox,
     pub(crate) parts: Vec<Source>,
+    /// Pages that were read for it.
+    pub(crate) pages: u64,
 }
 
 /// Parts that are fetched together.
@@ -77,6 +81,7 @@ pub(crate) struct Batch {
 struct Read<'a> {
     array: &'a ArrayInner,
     here: HashMap<PageId, Arc<Page>>,
+    pages: u64,
 }
 
 impl Pages for Read<'_> {
@@ -91,7 +96,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     let chunks = ChunkBox::of(&array.meta.grid, region);
     Limits::check("max_read_chunks", chunks.len() as u64, limits.max_read_chunks)?;
     let mut parts: Vec<Source> = crate::model::reserve("parts of a read", chunks.len())?;
-    let mut read = Read { array, here: HashMap::new() };
+    let mut read = Read { array, here: HashMap::new(), pages: 0 };
     let mut unread: Vec<usize> = Vec::new();
     let mut pages: BTreeSet<PageId> = BTreeSet::new();
     for number in 0..chunks.len() {
@@ -121,7 +126,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         }
         unread = still;
     }
-    Ok(Planned { chunks, parts })
+    Ok(Planned { chunks, parts, pages: read.pages })
 }
 
 /// The place of one chunk, or the page that must be read before.
@@ -165,15 +170,19 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &BTreeSet<PageId>, read: &mut 
             }
         }
     }
-    counters.pages(specs.len());
-    let got = array.session.io.fetch_all(wants, counters).await?;
+    read.pages += specs.len() as u64;
+    let mut got: Vec<Option<Got>> = vec![None; wants.len()];
+    let mut fetch = pin!(array.session.io.fetch(wants, counters.clone()));
+    while let Some((at, answer)) = fetch.next().await {
+        got[at] = Some(answer?);
+    }
     for (id, spec, range) in specs {
         let mut parts = Vec::new();
         let mut missing = false;
         for got in &got[range] {
             match got {
-                Got::Bytes { bytes, .. } => parts.push(bytes.clone()),
-                Got::Missing | Got::Names(_) => missing = true,
+                Some(Got::Bytes { bytes, .. }) => parts.push(bytes.clone()),
+                _ => missing = true,
             }
         }
         let page = match (missing, spec.missing) {

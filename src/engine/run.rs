@@ -154,7 +154,7 @@ async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Res
     let counters = Arc::new(Counters::default());
     let named = |e: Error| e.in_object(array.meta.source.url());
     let planned = plan(&array, &region, &counters).await.map_err(named)?;
-    let mut stats = ReadStats { chunks: planned.parts.len(), plan_time: clock.elapsed(), ..ReadStats::default() };
+    let mut stats = ReadStats { chunks: planned.parts.len(), pages: planned.pages, plan_time: clock.elapsed(), ..ReadStats::default() };
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
     let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
@@ -202,8 +202,6 @@ async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Res
     stats.bytes = counted.bytes;
     stats.cache_hits = counted.cache_hits;
     stats.shared = counted.shared;
-    stats.pages = counted.pages;
-    stats.fetch_time = counted.last_response.map_or(std::time::Duration::ZERO, |d| d.saturating_sub(stats.plan_time));
     shared.clock.write(&mut stats);
     Ok(stats)
 }
@@ -242,6 +240,7 @@ async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: 
     let mut failed = None;
     let mut fetch = Box::pin(shared.array.session.io.fetch(wants, counters));
     while let Some((at, got)) = fetch.next().await {
+        shared.clock.landed();
         let number = numbers[at];
         let Source::Fetch { chain, missing, .. } = &parts[number] else { continue };
         let arrived = match (got, missing) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::ObjectStore;
@@ -39,8 +39,8 @@ pub(crate) struct SessionInner {
     pub(crate) stored_budget: Admission,
     /// Budget of the cache of decoded chunks: what is larger than a part of it is not worth keeping.
     pub(crate) chunk_cache_bytes: u64,
-    pub(crate) chunks: Mutex<ByteCache<(u64, u64), Bytes>>,
-    pub(crate) pages: Mutex<ByteCache<(u64, PageId), Arc<Page>>>,
+    pub(crate) chunks: ByteCache<(u64, u64), Bytes>,
+    pub(crate) pages: ByteCache<(u64, PageId), Arc<Page>>,
     next_array: AtomicU64,
 }
 
@@ -146,8 +146,8 @@ impl SessionBuilder {
                 stored_budget: Admission::new(limits.stored_in_flight),
                 limits,
                 chunk_cache_bytes: options.chunk_cache,
-                chunks: Mutex::new(ByteCache::new(options.chunk_cache)),
-                pages: Mutex::new(ByteCache::new(options.page_cache)),
+                chunks: ByteCache::new(options.chunk_cache),
+                pages: ByteCache::new(options.page_cache),
                 next_array: AtomicU64::new(0),
             }),
         })
@@ -208,11 +208,11 @@ impl SessionInner {
         if self.chunk_cache_bytes == 0 {
             return None;
         }
-        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).get(&(array, chunk)).cloned()
+        self.chunks.get(&(array, chunk))
     }
     pub(crate) fn keep_chunk(&self, array: u64, chunk: u64, bytes: Bytes) {
         let weight = bytes.len() as u64;
-        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).insert((array, chunk), bytes, weight);
+        self.chunks.insert((array, chunk), bytes, weight);
     }
 }
 

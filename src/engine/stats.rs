@@ -56,6 +56,7 @@ pub(crate) struct Clock {
     decode: AtomicU64,
     place: AtomicU64,
     first: AtomicU64,
+    landed: AtomicU64,
     pub(crate) absent: AtomicUsize,
     pub(crate) cached: AtomicUsize,
 }
@@ -63,7 +64,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { start: Instant::now(), decode: zero(), place: zero(), first: AtomicU64::new(u64::MAX), absent: AtomicUsize::new(0), cached: AtomicUsize::new(0) }
+        Self { start: Instant::now(), decode: zero(), place: zero(), first: AtomicU64::new(u64::MAX), landed: zero(), absent: AtomicUsize::new(0), cached: AtomicUsize::new(0) }
     }
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
@@ -75,11 +76,15 @@ impl Clock {
         self.place.fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
         self.first.fetch_min(nanos(self.elapsed()), Ordering::Relaxed);
     }
+    pub(crate) fn landed(&self) {
+        self.landed.fetch_max(nanos(self.elapsed()), Ordering::Relaxed);
+    }
     pub(crate) fn write(&self, stats: &mut ReadStats) {
         stats.decode_time = Duration::from_nanos(self.decode.load(Ordering::Relaxed));
         stats.place_time = Duration::from_nanos(self.place.load(Ordering::Relaxed));
         let first = self.first.load(Ordering::Relaxed);
         stats.first_chunk_time = if first == u64::MAX { Duration::ZERO } else { Duration::from_nanos(first) };
+        stats.fetch_time = Duration::from_nanos(self.landed.load(Ordering::Relaxed)).saturating_sub(stats.plan_time);
         stats.total_time = self.elapsed();
         stats.absent = self.absent.load(Ordering::Relaxed);
         stats.chunk_cache_hits = self.cached.load(Ordering::Relaxed);

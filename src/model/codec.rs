@@ -101,6 +101,8 @@ pub enum CodecSpec {
     },
     /// Bits reversed inside each byte (TIFF FillOrder 2).
     ReverseBits,
+    /// What the step before gives beyond the chunk's size is left out, as libtiff does; elsewhere it is an error.
+    LeaveSurplus,
 
     // ---- bytes to elements
     /// Elements in this byte order. Without this step elements are in the machine's.
@@ -236,6 +238,7 @@ impl CodecSpec {
             Self::SizeLeader => "size-leader",
             Self::Shuffle { .. } => "shuffle",
             Self::ReverseBits => "reverse-bits",
+            Self::LeaveSurplus => "leave-surplus",
             Self::ByteOrder(Endian::Little) => "little-endian",
             Self::ByteOrder(Endian::Big) => "big-endian",
             Self::UnpackBits { .. } => "bits",

@@ -1,0 +1,272 @@
+//! A compiled chain, and how its steps hand on their data.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{ChunkContext, Codec, InPlace, Output, Scratch, Size, Trim, surplus};
+use crate::error::{Error, Result};
+use crate::model::{AxisOrder, DataType, Limits};
+
+/// The codecs of an array, compiled once, run for each chunk.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    pub(super) stages: Vec<Stage>,
+    pub(super) data_type: DataType,
+    /// All stages from here on are in place: what is before writes into the output itself.
+    pub(super) tail: usize,
+}
+
+/// A step, and what of the chunk differs at its output from the chain's end.
+#[derive(Debug, Clone)]
+pub(super) struct Stage {
+    pub(super) action: Action,
+    pub(super) data_type: DataType,
+    /// The axes here, of those at the chain's end.
+    pub(super) order: Option<AxisOrder>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Apart(Arc<dyn Codec>),
+    InPlace(Arc<dyn InPlace>),
+    Trim(Arc<dyn Trim>),
+    /// What is beyond the size wanted is left out.
+    LeaveSurplus,
+}
+
+/// Where the data are between two steps.
+enum Place {
+    Input,
+    Scratch(Vec<u8>),
+    Output,
+}
+
+impl Chain {
+    /// Whether stored bytes are the elements in the machine's byte order: nothing is to be done.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// The names of its steps.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.stages.iter().filter_map(|s| s.action.name()).collect()
+    }
+
+    /// Decodes one chunk. An `Exact` output has the product of the shape times the element's size in bytes.
+    ///
+    /// # Errors
+    /// `Codec`, `Checksum`, `Limit` or `Unsupported`; the output's content has no meaning then.
+    pub fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        scratch.validity = None;
+        let bytes = chunk.bytes()?;
+        match (output, bytes) {
+            (Output::Exact(out) | Output::Prefix(out), Some(bytes)) if out.len() == bytes => {
+                self.run(input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
+            }
+            (Output::Bounded { bytes: out, most }, Some(bytes)) if bytes <= *most => {
+                super::output::resize(out, bytes)?;
+                self.run(input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
+            }
+            (Output::Variable(elements), None) => {
+                let most = usize::try_from(chunk.limits.max_chunk_bytes).unwrap_or(usize::MAX);
+                self.run(input, chunk, Size::AtMost(most), scratch, &mut Output::Variable(elements))
+            }
+            _ => Err(Error::data_type(format!("the output does not hold a chunk of {}", self.data_type))),
+        }
+    }
+
+    fn run(&self, input: &[u8], chunk: &ChunkContext<'_>, end: Size, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        let mut place = Place::Input;
+        let mut range = 0..input.len();
+        let done = self.run_stages(input, chunk, end, scratch, output, &mut place, &mut range);
+        let copied = match (&done, &place) {
+            (Ok(()), Place::Input) => output.copy("chunk", part(input, &range)),
+            (Ok(()), Place::Scratch(buffer)) => output.copy("chunk", part(buffer, &range)),
+            _ => Ok(()),
+        };
+        if let Place::Scratch(buffer) = place {
+            scratch.give(buffer);
+        }
+        done.and(copied)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "split from `run`, which gives the buffer back whatever happens here")]
+    fn run_stages(
+        &self,
+        input: &[u8],
+        chunk: &ChunkContext<'_>,
+        end: Size,
+        scratch: &mut Scratch,
+        output: &mut Output<'_>,
+        place: &mut Place,
+        range: &mut Range<usize>,
+    ) -> Result<()> {
+        for (i, stage) in self.stages.iter().enumerate() {
+            let after = i.saturating_add(1);
+            let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
+            let here = ChunkContext {
+                shape: shape.as_deref().unwrap_or(chunk.shape),
+                data_type: &stage.data_type,
+                limits: chunk.limits,
+                rows: if stage.order.is_none() { chunk.rows.clone() } else { None },
+            };
+            match &stage.action {
+                Action::Trim(trim) => {
+                    let trimmed = match &*place {
+                        Place::Input => trim.range(part(input, range))?,
+                        Place::Scratch(buffer) => trim.range(part(buffer, range))?,
+                        Place::Output => return Err(internal()),
+                    };
+                    *range = range.start.saturating_add(trimmed.start)..range.start.saturating_add(trimmed.end);
+                }
+                Action::LeaveSurplus => {
+                    // Steps before stopped there already; what is left are stored bytes and those a checksum surrounds.
+                    if let (Size::Exact(size), Place::Input | Place::Scratch(_)) = (self.size_after(i, chunk, end), &*place) {
+                        range.end = range.end.min(range.start.saturating_add(size));
+                    }
+                }
+                Action::InPlace(codec) => {
+                    if i >= self.tail {
+                        match std::mem::replace(place, Place::Output) {
+                            Place::Input => output.copy(codec.name(), part(input, range))?,
+                            Place::Scratch(buffer) => {
+                                let copied = output.copy(codec.name(), part(&buffer, range));
+                                scratch.give(buffer);
+                                copied?;
+                            }
+                            Place::Output => {}
+                        }
+                    } else if matches!(place, Place::Input) {
+                        let size = self.size_after(i, chunk, end);
+                        let stored = part(input, range);
+                        check_size(codec.name(), stored.len(), size)?;
+                        let mut buffer = scratch.take(stored.len())?;
+                        if let Some(to) = buffer.get_mut(..stored.len()) {
+                            to.copy_from_slice(stored);
+                        }
+                        *range = 0..stored.len();
+                        *place = Place::Scratch(buffer);
+                    }
+                    match (place.as_mut_slice(range), &mut *output) {
+                        (Some(data), _) => codec.apply(data, &here, scratch)?,
+                        (None, Output::Exact(data)) => codec.apply(data, &here, scratch)?,
+                        _ => return Err(internal()),
+                    }
+                }
+                Action::Apart(codec) => {
+                    let prefix = matches!(self.stages.get(after), Some(Stage { action: Action::LeaveSurplus, .. }));
+                    // The marker itself does nothing more to what goes into the output.
+                    let follows = if prefix { after.saturating_add(1) } else { after };
+                    let source = std::mem::replace(place, Place::Input);
+                    let from = match &source {
+                        Place::Input => part(input, range),
+                        Place::Scratch(buffer) => part(buffer, range),
+                        Place::Output => return Err(internal()),
+                    };
+                    let decoded = if follows >= self.tail {
+                        let mut target = output.reborrow();
+                        if let (true, Output::Exact(bytes)) = (prefix, &mut target) {
+                            target = Output::Prefix(std::mem::take(bytes));
+                        }
+                        codec.decode(from, &here, scratch, &mut target).map(|()| (Place::Output, 0))
+                    } else {
+                        self.to_scratch(codec.as_ref(), from, &here, self.size_after(i, chunk, end), prefix, scratch)
+                    };
+                    if let Place::Scratch(buffer) = source {
+                        scratch.give(buffer);
+                    }
+                    let (at, length) = decoded?;
+                    *place = at;
+                    *range = 0..length;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn to_scratch(
+        &self,
+        codec: &dyn Codec,
+        from: &[u8],
+        here: &ChunkContext<'_>,
+        size: Size,
+        prefix: bool,
+        scratch: &mut Scratch,
+    ) -> Result<(Place, usize)> {
+        let mut buffer = match size {
+            Size::Exact(size) => {
+                Limits::check("max_chunk_bytes", size as u64, here.limits.max_chunk_bytes.saturating_add(1 << 20))?;
+                scratch.take(size)?
+            }
+            Size::AtMost(_) => scratch.take(0)?,
+        };
+        let mut target = match size {
+            Size::Exact(size) if prefix => Output::Prefix(buffer.get_mut(..size).unwrap_or_default()),
+            Size::Exact(size) => Output::Exact(buffer.get_mut(..size).unwrap_or_default()),
+            Size::AtMost(most) => Output::Bounded { bytes: &mut buffer, most },
+        };
+        match codec.decode(from, here, scratch, &mut target) {
+            Ok(()) => {
+                let length = if let Size::Exact(size) = size { size } else { buffer.len() };
+                Ok((Place::Scratch(buffer), length))
+            }
+            Err(error) => {
+                scratch.give(buffer);
+                Err(error)
+            }
+        }
+    }
+
+    /// The size of what stage `index` gives, computed from the end.
+    fn size_after(&self, index: usize, chunk: &ChunkContext<'_>, end: Size) -> Size {
+        let mut size = end;
+        for stage in self.stages.get(index.saturating_add(1)..).unwrap_or_default().iter().rev() {
+            let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
+            let here = ChunkContext { shape: shape.as_deref().unwrap_or(chunk.shape), data_type: &stage.data_type, limits: chunk.limits, rows: None };
+            size = match &stage.action {
+                Action::Apart(codec) => codec.input_size(size, &here),
+                Action::Trim(trim) => trim.input_size(size),
+                Action::InPlace(_) | Action::LeaveSurplus => size,
+            };
+        }
+        size
+    }
+}
+
+impl Action {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Apart(codec) => Some(codec.name()),
+            Self::InPlace(codec) => Some(codec.name()),
+            Self::Trim(trim) => Some(trim.name()),
+            Self::LeaveSurplus => None,
+        }
+    }
+}
+
+impl Place {
+    fn as_mut_slice(&mut self, range: &Range<usize>) -> Option<&mut [u8]> {
+        match self {
+            Self::Scratch(buffer) => buffer.get_mut(range.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn part<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    bytes.get(range.clone()).unwrap_or_default()
+}
+
+fn check_size(codec: &'static str, length: usize, size: Size) -> Result<()> {
+    match size {
+        Size::Exact(size) if length < size => Err(super::shortage(codec, length, size)),
+        Size::Exact(size) | Size::AtMost(size) if length > size => Err(surplus(codec)),
+        _ => Ok(()),
+    }
+}
+
+fn internal() -> Error {
+    Error::codec("chain", "a step stands where it cannot")
+}

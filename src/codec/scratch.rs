@@ -1,0 +1,46 @@
+//! What a thread keeps from chunk to chunk.
+
+use super::output::resize;
+use crate::error::Result;
+
+/// Buffers and decompressors of one thread, used again for each chunk. Its content has no meaning between chunks, but for
+/// [`validity`](Self::validity).
+#[derive(Default)]
+pub struct Scratch {
+    /// Filled by a codec that says which elements are valid (LERC): one byte an element in stored order, 0 = not valid. `None` = all are.
+    /// [`Chain::decode`](super::Chain::decode) sets it anew for each chunk; take it before the next.
+    pub validity: Option<Vec<u8>>,
+    buffers: Vec<Vec<u8>>,
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<libdeflater::Decompressor>,
+    #[cfg(feature = "zstd")]
+    pub(super) zstd: Option<zstd_safe::DCtx<'static>>,
+    #[cfg(not(feature = "zstd"))]
+    pub(super) zstd: Option<ruzstd::decoding::FrameDecoder>,
+    pub(super) inflate: Option<zlib_rs::Inflate>,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").field("buffers", &self.buffers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Scratch {
+    /// Buffers above this size are given back to the system after a chunk.
+    const KEPT: usize = 32 << 20;
+
+    /// A buffer of this length or more, with any content. Give it [back](Self::give).
+    pub(super) fn take(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut buffer = self.buffers.pop().unwrap_or_default();
+        if buffer.len() < length {
+            resize(&mut buffer, length)?;
+        }
+        Ok(buffer)
+    }
+    pub(super) fn give(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= Self::KEPT && self.buffers.len() < 4 {
+            self.buffers.push(buffer);
+        }
+    }
+}

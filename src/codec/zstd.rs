@@ -1,0 +1,102 @@
+//! Zstandard frames (RFC 8878), one or more, skippable ones among them. What a frame's header claims of its size is never trusted.
+
+use super::{ChunkContext, Codec, Output, Scratch};
+#[cfg(feature = "zstd")]
+use super::{shortage, surplus};
+use crate::error::{Error, Result};
+
+#[derive(Debug)]
+pub(super) struct Zstd;
+
+impl Codec for Zstd {
+    fn name(&self) -> &str {
+        "zstd"
+    }
+    fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        decode(input, scratch, output)
+    }
+}
+
+#[cfg(feature = "zstd")]
+pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    use zstd_safe::{InBuffer, OutBuffer, ResetDirective, get_error_name};
+    let failed = |code| Error::codec("zstd", get_error_name(code));
+    let context = match &mut scratch.zstd {
+        Some(context) => context,
+        none => none.insert(zstd_safe::DCtx::try_create().ok_or_else(|| Error::limit("memory", 0, 0))?),
+    };
+    if let Output::Exact(out) | Output::Prefix(out) = &mut *output {
+        match context.decompress(&mut **out, input) {
+            Ok(given) if given == out.len() => return Ok(()),
+            Ok(given) => return Err(shortage("zstd", given, out.len())),
+            Err(code) if matches!(output, Output::Exact(_)) => {
+                // ZSTD_error_dstSize_tooSmall
+                return Err(if code == 0usize.wrapping_sub(70) { surplus("zstd") } else { failed(code) });
+            }
+            Err(_) => {}
+        }
+    }
+    // By pieces the library keeps a window of its own: by its default, not above 128 MiB.
+    context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+    let mut source = InBuffer::around(input);
+    let mut ended = true;
+    output.fill("zstd", |room| {
+        loop {
+            if ended && source.pos() >= input.len() {
+                return Ok(0);
+            }
+            let before = source.pos();
+            let mut target = OutBuffer::around(&mut *room);
+            let hint = context.decompress_stream(&mut target, &mut source).map_err(failed)?;
+            let given = target.pos();
+            ended = hint == 0;
+            if given > 0 {
+                return Ok(given);
+            }
+            if source.pos() == before && !ended {
+                return Err(Error::codec("zstd", "the stream ends early"));
+            }
+        }
+    })
+}
+
+#[cfg(not(feature = "zstd"))]
+pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    use std::io::Read;
+
+    use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+    use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+    let failed = |e: FrameDecoderError| Error::codec("zstd", e.to_string());
+    let decoder = scratch.zstd.get_or_insert_with(FrameDecoder::new);
+    let mut rest = input;
+    let mut inside = false;
+    output.fill("zstd", |room| {
+        loop {
+            if !inside {
+                if rest.is_empty() {
+                    return Ok(0);
+                }
+                match decoder.init(&mut rest) {
+                    Ok(()) => inside = true,
+                    Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                        rest = rest.get(super::size(length)..).ok_or_else(|| Error::codec("zstd", "the stream ends early"))?;
+                        continue;
+                    }
+                    Err(e) => return Err(failed(e)),
+                }
+            }
+            let given = decoder.read(room).map_err(|e| Error::codec("zstd", e.to_string()))?;
+            if given > 0 {
+                return Ok(given);
+            }
+            if decoder.is_finished() {
+                if decoder.get_checksum_from_data().is_some_and(|c| decoder.get_calculated_checksum() != Some(c)) {
+                    return Err(Error::checksum("zstd"));
+                }
+                inside = false;
+            } else {
+                decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1)).map_err(failed)?;
+            }
+        }
+    })
+}
