@@ -194,7 +194,7 @@ impl ChunkedArray {
     pub async fn plan(&self, selection: impl IntoSelection) -> Result<ReadPlan> {
         let region = self.region(selection)?;
         let array = self.inner.clone();
-        spawn(&self.inner, async move {
+        spawn(&self.inner.session.io, async move {
             let counters = Arc::new(Counters::default());
             let planned = plan(&array, &region, &counters).await.map_err(|e| e.in_object(array.meta.source.url()))?;
             Ok(ReadPlan::new(&array, region, &planned, counters.snapshot().requests))
@@ -209,7 +209,7 @@ impl ChunkedArray {
     pub async fn read_chunk(&self, index: &[u64]) -> Result<Chunk> {
         let meta = &self.inner.meta;
         let named = |e: Error| e.in_object(meta.source.url());
-        let bytes = spawn(&self.inner, read_chunk(self.inner.clone(), index.to_vec())).await.map_err(named)?;
+        let bytes = spawn(&self.inner.session.io, read_chunk(self.inner.clone(), index.to_vec())).await.map_err(named)?;
         Ok(Chunk { bytes, shape: meta.grid.stored_shape(index), order: meta.order.clone(), region: meta.grid.chunk_region(index) })
     }
 }

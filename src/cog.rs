@@ -1,1 +1,157 @@
-//! cog
+//! A TIFF file as an image of levels.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::array::ChunkedArray;
+use crate::dataset::OpenStats;
+use crate::engine::Session;
+use crate::error::{Error, Result};
+use crate::format::tiff::{Directory, DirectoryIndex, Pyramid, TiffFile, TiffParser};
+use crate::geo::{Crs, GdalMetadata, GeoTransform};
+use crate::io::Counters;
+use crate::model::ObjectKey;
+
+/// A TIFF file, cloud optimized or not: its main image, the reduced levels of it, their masks, and where the pixels are.
+#[derive(Clone)]
+pub struct Cog {
+    session: Session,
+    file: Arc<TiffFile>,
+    pyramid: Arc<Pyramid>,
+    transform: Option<GeoTransform>,
+    crs: Option<Crs>,
+    stats: OpenStats,
+}
+
+impl Session {
+    /// Opens a TIFF at a URL or path. A well-made COG takes one request.
+    ///
+    /// # Errors
+    /// `NotFound`, `Malformed` where it is no TIFF or its first directory cannot be read, `Limit`, `Storage`.
+    pub async fn open_cog(&self, url: &str) -> Result<Cog> {
+        let object = self.inner.io.object(url)?;
+        let parser = TiffParser::new(object.clone(), &self.inner.limits);
+        self.finish_cog(parser, object, &Arc::default()).await
+    }
+
+    pub(crate) async fn finish_cog(&self, parser: TiffParser, object: ObjectKey, counters: &Arc<Counters>) -> Result<Cog> {
+        let file = self.drive(parser, counters).await.map_err(|e| e.in_object(object.url()))?;
+        let pyramid = file.pyramid();
+        let main = pyramid.levels.first().and_then(|place| file.directories.get(*place));
+        let main = main.ok_or_else(|| Error::malformed("a file without an image").in_object(object.url()))?;
+        let (transform, crs) = (main.transform(), main.crs());
+        Ok(Cog { session: self.clone(), pyramid: Arc::new(pyramid), transform, crs, stats: OpenStats::of(counters), file: Arc::new(file) })
+    }
+}
+
+impl Cog {
+    /// The file's structure: all of its directories.
+    #[must_use]
+    pub fn file(&self) -> &TiffFile {
+        &self.file
+    }
+    /// What opening it cost.
+    #[must_use]
+    pub fn open_stats(&self) -> OpenStats {
+        self.stats
+    }
+    /// How many levels the main image has: itself and its overviews.
+    #[must_use]
+    pub fn level_count(&self) -> usize {
+        self.pyramid.levels.len()
+    }
+    /// The directory of a level; 0 is full resolution.
+    ///
+    /// # Errors
+    /// `Usage` where there is no such level.
+    pub fn level_directory(&self, level: usize) -> Result<&Directory> {
+        let place = self.pyramid.levels.get(level).and_then(|place| self.file.directories.get(*place));
+        let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
+        place.ok_or_else(missing)
+    }
+    /// A level as an array of band, y, x; 0 is full resolution.
+    ///
+    /// # Errors
+    /// `Usage` where there is no such level; `Unsupported` for a compression that is not read.
+    pub fn level(&self, level: usize) -> Result<ChunkedArray> {
+        self.array(self.level_directory(level)?)
+    }
+    /// The coarsest level whose pixels are not larger than `resolution`, in units of the CRS; full resolution where none is.
+    ///
+    /// # Errors
+    /// `Crs` where the image has no transform.
+    pub fn level_for(&self, resolution: f64) -> Result<ChunkedArray> {
+        let no_transform = || Error::crs("no transform from pixels to coordinates").in_object(self.file.object.url());
+        let fits = |level: &usize| {
+            let (x, y) = self.transform(*level)?.pixel_size();
+            Some(x.abs().max(y.abs()) <= resolution * (1.0 + 1e-6))
+        };
+        self.transform(0).ok_or_else(no_transform)?;
+        let level = (0..self.level_count()).rev().find(|level| fits(level) == Some(true));
+        self.level(level.unwrap_or(0))
+    }
+    /// The coarsest level whose pixels are not larger than this many metres; degrees count as on the equator.
+    ///
+    /// # Errors
+    /// `Crs` where the image has no transform or no CRS.
+    pub fn level_for_metres(&self, metres: f64) -> Result<ChunkedArray> {
+        /// Metres of a degree on the WGS 84 equator.
+        const DEGREE: f64 = 111_319.490_793;
+        let crs = self.crs().ok_or_else(|| Error::crs("no coordinate reference system").in_object(self.file.object.url()))?;
+        self.level_for(if crs.is_geographic() { metres / DEGREE } else { metres })
+    }
+    /// The validity mask of a level as an array, where the file has one: 0 is invalid.
+    ///
+    /// # Errors
+    /// `Unsupported` for a compression that is not read.
+    pub fn mask(&self, level: usize) -> Result<Option<ChunkedArray>> {
+        let place = self.pyramid.masks.get(level).copied().flatten();
+        place.and_then(|place| self.file.directories.get(place)).map(|directory| self.array(directory)).transpose()
+    }
+    /// The paths of all directories: `0`, `0.0` for the first sub-directory of the first, `1` …
+    #[must_use]
+    pub fn directories(&self) -> Vec<String> {
+        self.file.directories.iter().map(|d| d.index.to_string()).collect()
+    }
+    /// Any directory as an array.
+    ///
+    /// # Errors
+    /// `Usage` where there is none; what is wrong with it where it cannot be read.
+    pub fn directory(&self, path: &str) -> Result<ChunkedArray> {
+        let index: DirectoryIndex = path.parse()?;
+        let place = self.file.find(&index)?;
+        self.file.directories.get(place).map_or_else(|| Err(Error::usage(format!("no directory {path}"))), |d| self.array(d))
+    }
+    fn array(&self, directory: &Directory) -> Result<ChunkedArray> {
+        self.session.array(directory.array(&self.file, &self.session.inner.limits)?)
+    }
+    /// From the pixels of a level to coordinates of the CRS.
+    #[must_use]
+    pub fn transform(&self, level: usize) -> Option<GeoTransform> {
+        let (full, reduced) = (self.level_directory(0).ok()?, self.level_directory(level).ok()?);
+        let factor = |full: u64, reduced: u64| full as f64 / reduced.max(1) as f64;
+        self.transform.map(|t| t.scaled(factor(full.width, reduced.width), factor(full.height, reduced.height)))
+    }
+    /// The coordinate reference system.
+    #[must_use]
+    pub fn crs(&self) -> Option<&Crs> {
+        self.crs.as_ref()
+    }
+    /// The value that stands for "nothing here".
+    #[must_use]
+    pub fn nodata(&self) -> Option<f64> {
+        Some(self.level_directory(0).ok()?.nodata_value()?.as_f64())
+    }
+    /// GDAL's metadata of the main image: scale, offset, descriptions, statistics.
+    #[must_use]
+    pub fn metadata(&self) -> GdalMetadata {
+        let xml = self.level_directory(0).ok().and_then(|d| d.gdal_metadata.as_deref());
+        xml.map(GdalMetadata::parse).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Cog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cog({}, {} levels, {} directories)", self.file.object, self.level_count(), self.file.directories.len())
+    }
+}

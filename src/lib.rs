@@ -41,10 +41,22 @@ mod array;
 #[cfg(feature = "read")]
 mod cog;
 #[cfg(feature = "read")]
+mod dataset;
+#[cfg(feature = "read")]
 mod engine;
 #[cfg(feature = "read")]
 mod group;
 #[cfg(feature = "read")]
 mod io;
 
+#[cfg(feature = "read")]
+pub use array::{Chunk, ChunkedArray};
+#[cfg(feature = "read")]
+pub use cog::Cog;
+#[cfg(feature = "read")]
+pub use dataset::{Dataset, OpenStats};
+#[cfg(feature = "read")]
+pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "read")]
+pub use group::Group;

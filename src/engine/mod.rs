@@ -20,6 +20,6 @@ pub(crate) use array::ArrayInner;
 pub(crate) use element::{ConvertRow, converter};
 pub(crate) use output::{array, output_bytes, wrong_type};
 pub(crate) use plan::plan;
-pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn};
+pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn, with_scratch};
 pub(crate) use sink::FixedSink;
 pub(crate) use text::TextSink;

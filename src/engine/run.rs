@@ -26,7 +26,7 @@ use super::stats::{Clock, ReadStats};
 use super::text::TextSink;
 use crate::codec::{ChunkContext, Elements, Output, Scratch};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{Counters, Permit};
+use crate::io::{Counters, Io, Permit};
 use crate::model::{Got, Limits, Missing, Region};
 
 /// What a thread keeps from chunk to chunk.
@@ -111,8 +111,8 @@ impl<T> Future for AbortOnDrop<Result<T>> {
 }
 
 /// Runs a future on the session's I/O runtime; dropping the result ends it.
-pub(crate) fn spawn<T: Send + 'static>(array: &Arc<ArrayInner>, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
-    AbortOnDrop { task: array.session.io.spawn(future), given_up: Arc::default() }
+pub(crate) fn spawn<T: Send + 'static>(io: &Io, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
+    AbortOnDrop { task: io.spawn(future), given_up: Arc::default() }
 }
 
 /// Starts a read. Dropping the future gives it up; its output must be its own.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::{Error, Result};
 use crate::io::{Admission, ByteCache, Io, IoOptions, MergePolicy};
@@ -197,6 +198,10 @@ impl Session {
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         super::run::block_on(future)
+    }
+    /// Runs a future on the I/O runtime; dropping the result ends it.
+    pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
+        spawn(&self.inner.io, future)
     }
     pub(crate) fn next_array(&self) -> u64 {
         self.inner.next_array.fetch_add(1, Ordering::Relaxed)

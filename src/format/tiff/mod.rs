@@ -5,15 +5,25 @@
 //! mapped to the model. Specifications: TIFF 6.0 (Adobe 1992), its supplements, BigTIFF (AWare 2004), OGC GeoTIFF 1.1, and GDAL's
 //! documentation of its tags and of the COG driver. Where files in the wild differ from these, libtiff's reading is taken.
 
+mod array;
+mod chain;
 mod directory;
 mod fetched;
+#[doc(hidden)]
+pub mod fuzzing;
+mod georeference;
 mod ghost;
 mod parser;
+mod pyramid;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 pub use directory::{Directory, DirectoryIndex, GeoTags, Layout, Table};
+pub use georeference::Georeference;
 pub use ghost::GhostArea;
 pub use parser::TiffParser;
+pub use pyramid::Pyramid;
 
 use crate::error::{Error, Result};
 use crate::model::{Endian, ObjectKey};

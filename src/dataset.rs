@@ -1,0 +1,184 @@
+//! Opening whatever is at a URL: what it is, is decided by its content.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::{Chain, ChunkContext, Output};
+use crate::cog::Cog;
+use crate::engine::{Session, with_scratch};
+use crate::error::{Error, Result};
+use crate::format::archive::ArchiveParser;
+use crate::format::reference::parse_references;
+use crate::format::tiff::TiffParser;
+use crate::group::Group;
+use crate::io::Counters;
+use crate::model::{ByteSpan, CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, reserve};
+
+/// What was opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Dataset {
+    /// A TIFF file, cloud optimized or not.
+    Cog(Cog),
+    /// A Zarr group or array: a folder, an archive, or a file of references.
+    Group(Group),
+}
+
+/// What opening cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenStats {
+    /// Requests sent.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+impl OpenStats {
+    pub(crate) fn of(counters: &Counters) -> Self {
+        let counted = counters.snapshot();
+        Self { requests: counted.requests, bytes: counted.bytes }
+    }
+}
+
+/// What the first bytes of an object say that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Tiff,
+    Archive,
+    Json,
+    Unknown,
+}
+
+fn content(start: &[u8]) -> Content {
+    match start {
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Content::Tiff,
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Content::Archive,
+        _ if start.trim_ascii_start().first() == Some(&b'{') => Content::Json,
+        _ => Content::Unknown,
+    }
+}
+
+impl Session {
+    /// Opens what is at a URL, or at a local path: a TIFF, a Zarr group or array, a Zarr in a zip archive, or a file of references to
+    /// chunks (kerchunk).
+    ///
+    /// A file's first bytes decide. Where there is no object of this name, the Zarr metadata below it are asked for.
+    ///
+    /// # Errors
+    /// `NotFound` where nothing is there, `Unsupported` where it is something else, and what parsing it may fail with.
+    pub async fn open(&self, url: &str) -> Result<Dataset> {
+        let counters = Arc::<Counters>::default();
+        let object = self.inner.io.object(url)?;
+        if self.inner.io.is_local_directory(&object) {
+            return self.open_zarr(url).await.map(Dataset::Group);
+        }
+        let mut parser = TiffParser::new(object.clone(), &self.inner.limits);
+        let first = match parser.step()? {
+            Step::Need(wants) => wants.into_iter().next(),
+            Step::Done(_) => None,
+        };
+        let first = first.ok_or_else(|| Error::malformed("a parser that needs nothing"))?;
+        let got = match self.get(&first, &counters).await {
+            Ok(got) => got,
+            // Some stores answer for a folder with a refusal; what is below it may be readable all the same.
+            Err(refused) => return self.open_below(object, &counters).await.map_err(|e| if e.is_not_found() { refused } else { e }),
+        };
+        let Got::Bytes { bytes, .. } = &got else { return self.open_below(object, &counters).await };
+        match content(bytes) {
+            Content::Tiff => {
+                parser.supply(&first, got)?;
+                self.finish_cog(parser, object, &counters).await.map(Dataset::Cog)
+            }
+            Content::Archive => self.open_archive(object, &counters).await.map(Dataset::Group),
+            Content::Json => self.open_references(object, &counters).await.map(Dataset::Group),
+            Content::Unknown => {
+                let unknown = Error::unsupported("neither a TIFF, nor a Zarr group or array, nor an archive or references of one").in_object(object.url());
+                self.open_below(object, &counters).await.map_err(|e| if e.is_not_found() { unknown } else { e })
+            }
+        }
+    }
+
+    async fn open_below(&self, object: ObjectKey, counters: &Arc<Counters>) -> Result<Dataset> {
+        self.open_hierarchy(ObjectMap::Prefix(object.clone()), object, counters).await.map(Dataset::Group)
+    }
+
+    /// Opens the Zarr hierarchy in a zip archive.
+    async fn open_archive(&self, object: ObjectKey, counters: &Arc<Counters>) -> Result<Group> {
+        let named = |e: Error| e.in_object(object.url());
+        let limits = &self.inner.limits;
+        let archive = self.drive(ArchiveParser::new(object.clone(), limits), counters).await.map_err(named)?;
+        let mut members = archive.members;
+        if !archive.deflated.is_empty() {
+            let map = Arc::make_mut(&mut members);
+            for (name, span, size) in archive.deflated {
+                let bytes = self.inflate(&span, size, counters).await.map_err(named)?;
+                map.insert(name, Reference::Inline(bytes));
+            }
+        }
+        self.open_hierarchy(ObjectMap::References(members), object, counters).await
+    }
+
+    /// A small compressed member of an archive.
+    async fn inflate(&self, span: &ByteSpan, size: u64, counters: &Arc<Counters>) -> Result<Bytes> {
+        let limits = &self.inner.limits;
+        let length = Limits::check("max_metadata_bytes", size, limits.max_metadata_bytes)?;
+        let Got::Bytes { bytes, .. } = self.get(&Want::Range(span.clone()), counters).await? else { return Err(Error::not_found(span.object.url())) };
+        let chain = Chain::compile(&[CodecSpec::Deflate], &DataType::U8, &FillValue::ZERO, &self.inner.registry, limits)?;
+        let mut plain = reserve::<u8>("archive member", length)?;
+        plain.resize(length, 0);
+        let shape = [size];
+        let context = ChunkContext::new(&shape, &DataType::U8, limits);
+        with_scratch(|scratch| chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut plain)))?;
+        Ok(plain.into())
+    }
+
+    /// Opens a file of references to chunks in other objects.
+    async fn open_references(&self, object: ObjectKey, counters: &Arc<Counters>) -> Result<Group> {
+        let limits = &self.inner.limits;
+        let want = Want::Whole { object: object.clone(), most: limits.max_metadata_bytes };
+        let Got::Bytes { bytes, .. } = self.get(&want, counters).await? else { return Err(Error::not_found(object.url())) };
+        let map: Arc<HashMap<String, Reference>> = parse_references(&bytes, object.url(), limits, &|_| false).map_err(|e| e.in_object(object.url()))?;
+        self.open_hierarchy(ObjectMap::References(map), object, counters).await
+    }
+
+    /// One answer of a store, waited for on the I/O runtime.
+    pub(crate) async fn get(&self, want: &Want, counters: &Arc<Counters>) -> Result<Got> {
+        let (io, want, counters) = (self.inner.io.clone(), want.clone(), counters.clone());
+        self.spawn(async move { io.get(&want, &counters).await }).await
+    }
+
+    /// Runs a parser on the I/O runtime.
+    pub(crate) async fn drive<P>(&self, parser: P, counters: &Arc<Counters>) -> Result<P::Output>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + 'static,
+    {
+        let (io, counters) = (self.inner.io.clone(), counters.clone());
+        self.spawn(async move { io.drive(parser, &counters).await }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_told_by_the_first_bytes() {
+        let table: [(&[u8], Content); 8] = [
+            (b"II*\0....", Content::Tiff),
+            (b"MM\0+....", Content::Tiff),
+            (b"PK\x03\x04", Content::Archive),
+            (b" \n{\"version\":1}", Content::Json),
+            (b"<!DOCTYPE html>", Content::Unknown),
+            (b"", Content::Unknown),
+            (b"II", Content::Unknown),
+            (b"II*", Content::Unknown),
+        ];
+        for (start, expected) in table {
+            assert_eq!(content(start), expected, "{start:?}");
+        }
+    }
+}

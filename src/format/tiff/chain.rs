@@ -1,0 +1,241 @@
+//! Compression, predictor, bit depth and byte order as a chain of codecs, and the type of the samples.
+
+use super::TiffFile;
+use super::directory::{Directory, Layout};
+use crate::error::{Error, Result};
+use crate::model::{CodecSpec, DataType, Endian, JpegColor, LzwBits};
+
+/// How samples are coded, in the terms of the tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Samples {
+    pub(super) bits: u16,
+    pub(super) format: u16,
+}
+
+impl Samples {
+    /// The one bit depth and format of all samples.
+    pub(super) fn of(directory: &Directory) -> Result<Self> {
+        let one = |listed: &[u16], what: &str| -> Result<u16> {
+            let listed = listed.get(..listed.len().min(usize::from(directory.samples.max(1)))).unwrap_or_default();
+            let first = listed.first().copied().unwrap_or(1);
+            if listed.iter().any(|n| *n != first) {
+                return Err(Error::unsupported(format!("tiff samples of differing {what}")));
+            }
+            Ok(first)
+        };
+        let format = one(&directory.sample_formats, "formats")?;
+        // As libtiff has it: a format that does not exist is no format, and untyped samples are numbers.
+        let format = if matches!(format, 2 | 3 | 5 | 6) { format } else { 1 };
+        Ok(Self { bits: one(&directory.bits, "bit depths")?, format })
+    }
+
+    /// The type of a sample after decoding.
+    pub(super) fn data_type(self) -> Result<DataType> {
+        use DataType as T;
+        let Self { bits, format } = self;
+        Ok(match (format, bits) {
+            (1, 1..=8) => T::U8,
+            (1, 9..=16) => T::U16,
+            (1, 17..=32) => T::U32,
+            (1, 64) => T::U64,
+            (2, 1..=8) => T::I8,
+            (2, 9..=16) => T::I16,
+            (2, 17..=32) => T::I32,
+            (2, 64) => T::I64,
+            (3, 16) => T::F16,
+            (3, 24 | 32) => T::F32,
+            (3, 64) => T::F64,
+            (5, 16) => T::ComplexI8,
+            (5, 32) => T::ComplexI16,
+            (5, 64) => T::ComplexI32,
+            (6, 32) => T::ComplexF16,
+            (6, 64) => T::ComplexF32,
+            (6, 128) => T::ComplexF64,
+            (_, 0) => return Err(Error::malformed("samples of 0 bits")),
+            _ => return Err(Error::unsupported(format!("tiff samples of {bits} bits in sample format {format}"))),
+        })
+    }
+
+    /// Whether a sample is as wide in the file as in memory.
+    fn is_whole(self) -> bool {
+        matches!(self.bits, 8 | 16 | 32 | 64 | 128)
+    }
+}
+
+/// The compressions that are known by name and not read.
+fn name_of(compression: u16) -> &'static str {
+    match compression {
+        2 => "ccitt rle",
+        3 => "ccitt fax 3",
+        4 => "ccitt fax 4",
+        6 => "old-style jpeg",
+        9 | 10 => "jbig",
+        99 | 34892 => "lossy jpeg of dng",
+        22610 | 34934 => "jpeg xr",
+        32766 => "next",
+        32767 => "sony arw",
+        32769 => "packed raw",
+        32770 => "samsung srw",
+        32771 => "ccitt rle word-aligned",
+        32809 => "thunderscan",
+        32867 => "kodak kdc",
+        32895..=32898 => "it8",
+        32908 => "pixarfilm",
+        32909 => "pixarlog",
+        32947 => "kodak dcs",
+        33003..=33005 | 34712 => "jpeg 2000",
+        34661 => "jbig",
+        34676 => "sgilog",
+        34677 => "sgilog24",
+        34713 => "nikon nef",
+        34718 => "mdi binary level",
+        34719 => "mdi progressive transform",
+        34720 => "mdi vector",
+        34933 => "png",
+        50002 | 52546 => "jpeg xl",
+        65000 => "kodak dcr",
+        65535 => "pentax pef",
+        _ => "unknown",
+    }
+}
+
+/// What a compression gives: bytes that are still to be made elements, or elements.
+enum Stage {
+    Bytes(Vec<CodecSpec>),
+    Elements(Vec<CodecSpec>),
+}
+
+fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<Stage> {
+    let compression = directory.compression;
+    let whole = |spec: Vec<CodecSpec>, most: u16| -> Result<Stage> {
+        if !samples.is_whole() || samples.bits > most {
+            return Err(Error::unsupported(format!("tiff compression {compression} on samples of {} bits", samples.bits)));
+        }
+        Ok(Stage::Elements(spec))
+    };
+    match compression {
+        1 => Ok(Stage::Bytes(vec![])),
+        5 => Ok(Stage::Bytes(vec![CodecSpec::Lzw(LzwBits::Msb)])),
+        8 | 32946 => Ok(Stage::Bytes(vec![CodecSpec::Zlib])),
+        32773 => Ok(Stage::Bytes(vec![CodecSpec::PackBits])),
+        34925 => Ok(Stage::Bytes(vec![CodecSpec::Xz])),
+        34926 | 50000 => Ok(Stage::Bytes(vec![CodecSpec::Zstd])),
+        7 => {
+            if !matches!(samples.bits, 8 | 12 | 16) || samples.format != 1 {
+                return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
+            }
+            let to_rgb = directory.photometric == Some(6) && of_pixel == 3;
+            let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
+            let bits = u8::try_from(samples.bits).unwrap_or(8);
+            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits }]))
+        }
+        50001 => {
+            if !matches!(of_pixel, 3 | 4) {
+                return Err(Error::unsupported(format!("tiff compression webp on pixels of {of_pixel} samples")));
+            }
+            whole(vec![CodecSpec::Webp { samples: of_pixel }], 8)
+        }
+        34887 => {
+            let lerc = CodecSpec::Lerc { samples: of_pixel };
+            match directory.lerc_parameters.get(1).copied().unwrap_or(0) {
+                0 => whole(vec![lerc], 64),
+                1 => whole(vec![CodecSpec::Zlib, lerc], 64),
+                2 => whole(vec![CodecSpec::Zstd, lerc], 64),
+                other => Err(Error::unsupported(format!("tiff lerc with additional compression {other}"))),
+            }
+        }
+        other => Err(Error::unsupported(format!("tiff compression {} ({other})", name_of(other)))),
+    }
+}
+
+/// The predictor. As in libtiff it is read with LZW, Deflate, Zstandard and LZMA only; elsewhere the tag means nothing.
+fn predictor(directory: &Directory) -> Result<u16> {
+    if !matches!(directory.compression, 5 | 8 | 32946 | 34925 | 34926 | 50000) {
+        return Ok(1);
+    }
+    match directory.predictor {
+        // libtiff and its kin write 0 for none.
+        0 | 1 => Ok(1),
+        n @ (2 | 3) => Ok(n),
+        other => Err(Error::malformed(format!("predictor {other}"))),
+    }
+}
+
+/// The chain of codecs of an image's chunks, in the order of decoding.
+pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, data_type: &DataType, columns: u64) -> Result<Vec<CodecSpec>> {
+    let of_pixel = if directory.is_separate() { 1 } else { directory.samples };
+    check_color(directory, of_pixel)?;
+    let (mut chain, is_bytes) = match decompress(directory, samples, of_pixel)? {
+        Stage::Bytes(chain) => (chain, true),
+        Stage::Elements(chain) => (chain, false),
+    };
+    // libtiff reverses the stored bits before any codec but those that know bit orders themselves.
+    if directory.fill_order == 2 && directory.compression != 7 {
+        chain.insert(0, CodecSpec::ReverseBits);
+    }
+    if !is_bytes {
+        return Ok(chain);
+    }
+    let row = columns.checked_mul(u64::from(of_pixel)).ok_or_else(|| Error::malformed("a row of more samples than can be counted"))?;
+    let stride = of_pixel;
+    let predictor = predictor(directory)?;
+    if predictor == 3 {
+        return match (samples.format, samples.bits) {
+            (3, 16 | 32 | 64) => {
+                chain.push(CodecSpec::FloatPredictor { row, stride });
+                Ok(chain)
+            }
+            (format, bits) => Err(Error::unsupported(format!("tiff predictor 3 on samples of {bits} bits in sample format {format}"))),
+        };
+    }
+    match (samples.format, samples.bits) {
+        (3, 24) => chain.push(CodecSpec::Float24(file.endian)),
+        (1 | 2, 24) => chain.push(CodecSpec::Int24(file.endian)),
+        (_, 8) => {}
+        _ if samples.is_whole() => {
+            if data_type.swap_unit() > 1 {
+                chain.push(CodecSpec::ByteOrder(file.endian));
+            }
+        }
+        (_, bits) => {
+            let bits = u8::try_from(bits).map_err(|_| Error::unsupported(format!("tiff samples of {bits} bits")))?;
+            chain.push(CodecSpec::UnpackBits { bits, row });
+        }
+    }
+    if predictor == 2 {
+        // Differences are of whole samples as unsigned integers, whatever their format says; libtiff swaps a complex number as one, so
+        // only in little-endian files is it known what the two parts become.
+        let swapped_parts = data_type.is_complex() && file.endian == Endian::Big;
+        if !matches!(samples.bits, 8 | 16 | 32 | 64) || swapped_parts {
+            return Err(Error::unsupported(format!("tiff predictor 2 on samples of {} bits in sample format {}", samples.bits, samples.format)));
+        }
+        chain.push(CodecSpec::Predictor { row, stride });
+    }
+    Ok(chain)
+}
+
+/// Refuses YCbCr whose chroma is stored at a lower resolution by other means than JPEG.
+fn check_color(directory: &Directory, of_pixel: u16) -> Result<()> {
+    let codec_knows = matches!(directory.compression, 7 | 50001);
+    if directory.photometric != Some(6) || codec_knows && !(directory.compression == 7 && of_pixel == 1 && directory.samples > 1) {
+        return Ok(());
+    }
+    match directory.ycbcr_subsampling {
+        (1, 1) => Ok(()),
+        (x, y) => Err(Error::unsupported(format!("tiff ycbcr with chroma subsampled {x}x{y} outside of jpeg"))),
+    }
+}
+
+/// Bytes of an uncompressed row of a chunk.
+pub(super) fn row_bytes(directory: &Directory, samples: Samples, columns: u64) -> Option<u64> {
+    let of_pixel = if directory.is_separate() { 1 } else { directory.samples };
+    Some(columns.checked_mul(u64::from(of_pixel))?.checked_mul(u64::from(samples.bits))?.div_ceil(8))
+}
+
+/// Columns of a chunk.
+pub(super) fn columns(directory: &Directory) -> u64 {
+    match directory.layout {
+        Layout::Strips { .. } => directory.width,
+        Layout::Tiles { width, .. } => width,
+    }
+}
