@@ -1,0 +1,89 @@
+//! Zarr, versions 2 and 3: documents of JSON to [`ArrayMeta`].
+//!
+//! [`ZarrParser`] opens a root and gives a [`ZarrStore`]: the documents that were found, kept as text and parsed when an array is asked
+//! for. What consolidated metadata does not tell is found by a [`NodeParser`] (one node) or a [`ChildrenParser`] (by listing).
+
+mod base64;
+mod chain;
+mod codecs;
+mod dtype;
+mod fetch;
+mod fill;
+mod grid;
+mod json;
+mod parser;
+mod path;
+mod sharding;
+mod store;
+mod v2;
+mod v3;
+mod walk;
+
+#[cfg(test)]
+mod corpus;
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub(crate) use base64::decode as decode_base64;
+pub(crate) use json::{clean, for_each_member};
+pub(crate) use path::check_name;
+
+pub use parser::{NodeParser, ZarrParser};
+pub use store::{Node, NodeKind, Version, ZarrStore};
+pub use walk::ChildrenParser;
+
+use crate::error::Result;
+use crate::model::{ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson};
+use json::Text;
+
+/// Members of the document of one array.
+const MAX_MEMBERS: u64 = 1024;
+
+/// Where an array stands.
+struct Context<'a> {
+    objects: &'a ObjectMap,
+    source: ObjectKey,
+    path: &'a str,
+    /// Whether some objects of the store are compressed by an archive.
+    compressed_members: bool,
+    limits: &'a Limits,
+}
+
+impl Context<'_> {
+    fn check_rank(&self, rank: usize) -> Result<()> {
+        Limits::check("max_rank", rank as u64, self.limits.max_rank).map(drop)
+    }
+    fn check_codecs(&self, count: usize) -> Result<()> {
+        Limits::check("max_codecs", count as u64, self.limits.max_codecs).map(drop)
+    }
+    fn has_compressed_members(&self) -> bool {
+        self.compressed_members
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "each is one field of the result")]
+    fn array(
+        &self,
+        shape: Vec<u64>,
+        names: Vec<String>,
+        grid: ChunkGrid,
+        fill_value: FillValue,
+        order: AxisOrder,
+        chain: Vec<CodecSpec>,
+        manifest: ChunkManifest,
+        data_type: DataType,
+        attributes: Option<&Text>,
+    ) -> Result<ArrayMeta> {
+        let mut names = names.into_iter();
+        let dims = shape.into_iter().map(|length| Dim { name: names.next().unwrap_or_default(), length }).collect();
+        let mut chains = vec![chain];
+        if self.compressed_members {
+            // An archive's compressed members name the second chain.
+            let inner = chains.iter().flatten().cloned();
+            chains.push(std::iter::once(CodecSpec::Deflate).chain(inner).collect());
+        }
+        let attributes = attributes.map_or_else(RawJson::default, store::raw);
+        let meta = ArrayMeta { source: self.source.clone(), dims, grid, data_type, fill_value, order, chains, manifest, attributes };
+        meta.check(self.limits)?;
+        Ok(meta)
+    }
+}
