@@ -101,9 +101,8 @@ fn crc32(bytes: &[u8]) -> String {
 async fn array(session: &Session, path: &Path, kind: &Kind) -> Result<ChunkedArray, Error> {
     let dataset = session.open(path.to_str().unwrap()).await?;
     match (kind, dataset) {
-        (Kind::Directory(index, _), Dataset::Cog(cog)) => cog.ifd(index),
+        (Kind::Directory(index, _), Dataset::Cog(cog)) => cog.directory(index),
         (Kind::Array(name, _), Dataset::Group(group)) => group.array(name).await,
-        (Kind::Array(name, _), Dataset::Array(array)) if name.is_empty() => Ok(array),
         _ => Err(Error::malformed("opened as another format than it is")),
     }
 }
@@ -186,14 +185,13 @@ fn within_spread(part: &Value, oracle: &Value, bytes: &[u8]) -> bool {
 async fn hostile(session: &Session, path: &Path) -> Result<Verdict, Error> {
     let mut arrays = Vec::new();
     match session.open(path.to_str().unwrap()).await? {
-        Dataset::Cog(cog) => arrays.extend((0..cog.ifds().len().min(16)).map(|n| cog.ifd(&n.to_string()))),
-        Dataset::Array(array) => arrays.push(Ok(array)),
+        Dataset::Cog(cog) => arrays.extend(cog.directories().iter().take(16).map(|path| cog.directory(path))),
         Dataset::Group(group) => {
-            for name in group.known_arrays().iter().take(16) {
+            for name in group.arrays().await?.iter().take(16) {
                 arrays.push(group.array(name).await);
             }
         }
-        _ => {}
+        other => panic!("{other:?}"),
     }
     for array in arrays.into_iter().flatten() {
         let corner = array.shape().iter().map(|n| 0..(*n).min(300)).collect();

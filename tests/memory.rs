@@ -197,13 +197,12 @@ async fn read_all(session: &Session, path: &Path) -> Result<(), swath::Error> {
     let mut arrays = Vec::new();
     match session.open(path.to_str().unwrap()).await? {
         Dataset::Cog(cog) => {
-            for n in 0..cog.ifds().len().min(8) {
-                arrays.push(cog.ifd(&n.to_string())?);
+            for path in cog.directories().iter().take(8) {
+                arrays.push(cog.directory(path)?);
             }
         }
-        Dataset::Array(array) => arrays.push(array),
         Dataset::Group(group) => {
-            for name in group.known_arrays() {
+            for name in group.arrays().await? {
                 arrays.push(group.array(&name).await?);
             }
         }

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+pub mod limits;
 pub mod tiff;
 pub mod zarr;
 

@@ -59,6 +59,11 @@ impl Image {
         file
     }
 
+    /// The tiles of the first level, as stored.
+    pub fn tiles(&self) -> Vec<Vec<u8>> {
+        self.level(&self.pixels, self.size).tiles
+    }
+
     fn directory(&self, file: &mut Vec<u8>, level: &Level, number: usize, data_at: usize, next: usize) {
         let count = level.tiles.len();
         let tables_at = file.len() + 2 + ENTRIES * 12 + 4;
