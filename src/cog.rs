@@ -7,8 +7,8 @@ use crate::array::ChunkedArray;
 use crate::dataset::OpenStats;
 use crate::engine::Session;
 use crate::error::{Error, Result};
-use crate::format::tiff::{Directory, DirectoryIndex, Pyramid, TiffFile, TiffParser};
-use crate::geo::{Crs, GdalMetadata, GeoTransform};
+use crate::format::tiff::{Directory, DirectoryIndex, Georeference, Pyramid, TiffFile, TiffParser};
+use crate::geo::{Crs, GdalMetadata, GeoKeys, GeoTransform};
 use crate::io::Counters;
 use crate::model::ObjectKey;
 
@@ -18,8 +18,7 @@ pub struct Cog {
     session: Session,
     file: Arc<TiffFile>,
     pyramid: Arc<Pyramid>,
-    transform: Option<GeoTransform>,
-    crs: Option<Crs>,
+    georeference: Arc<Georeference>,
     stats: OpenStats,
 }
 
@@ -36,11 +35,11 @@ impl Session {
 
     pub(crate) async fn finish_cog(&self, parser: TiffParser, object: ObjectKey, counters: &Arc<Counters>) -> Result<Cog> {
         let file = self.drive(parser, counters).await.map_err(|e| e.in_object(object.url()))?;
-        let pyramid = file.pyramid();
-        let main = pyramid.levels.first().and_then(|place| file.directories.get(*place));
-        let main = main.ok_or_else(|| Error::malformed("a file without an image").in_object(object.url()))?;
-        let (transform, crs) = (main.transform(), main.crs());
-        Ok(Cog { session: self.clone(), pyramid: Arc::new(pyramid), transform, crs, stats: OpenStats::of(counters), file: Arc::new(file) })
+        let no_image = || Error::malformed("a file without an image").in_object(object.url());
+        let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
+        let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
+        let georeference = Arc::new(main.georeference());
+        Ok(Cog { session: self.clone(), pyramid: Arc::new(pyramid), georeference, stats: OpenStats::of(counters), file: Arc::new(file) })
     }
 }
 
@@ -97,8 +96,11 @@ impl Cog {
     pub fn level_for_metres(&self, metres: f64) -> Result<ChunkedArray> {
         /// Metres of a degree on the WGS 84 equator.
         const DEGREE: f64 = 111_319.490_793;
-        let crs = self.crs().ok_or_else(|| Error::crs("no coordinate reference system").in_object(self.file.object.url()))?;
-        self.level_for(if crs.is_geographic() { metres / DEGREE } else { metres })
+        /// GeoTIFF 1.1, requirement 8: the model type of latitude and longitude.
+        const GEOGRAPHIC: u16 = 2;
+        self.crs().ok_or_else(|| Error::crs("no coordinate reference system").in_object(self.file.object.url()))?;
+        let model = self.level_directory(0)?.geo.geokeys().code(GeoKeys::MODEL_TYPE);
+        self.level_for(if model == Some(GEOGRAPHIC) { metres / DEGREE } else { metres })
     }
     /// The validity mask of a level as an array, where the file has one: 0 is invalid.
     ///
@@ -130,12 +132,17 @@ impl Cog {
     pub fn transform(&self, level: usize) -> Option<GeoTransform> {
         let (full, reduced) = (self.level_directory(0).ok()?, self.level_directory(level).ok()?);
         let factor = |full: u64, reduced: u64| full as f64 / reduced.max(1) as f64;
-        self.transform.map(|t| t.scaled(factor(full.width, reduced.width), factor(full.height, reduced.height)))
+        self.georeference.transform.map(|t| t.scaled(factor(full.width, reduced.width), factor(full.height, reduced.height)))
+    }
+    /// Where the pixels of the main image are, as its tags say it.
+    #[must_use]
+    pub fn georeference(&self) -> &Georeference {
+        &self.georeference
     }
     /// The coordinate reference system.
     #[must_use]
     pub fn crs(&self) -> Option<&Crs> {
-        self.crs.as_ref()
+        self.georeference.crs.as_ref()
     }
     /// The value that stands for "nothing here".
     #[must_use]
@@ -145,8 +152,7 @@ impl Cog {
     /// GDAL's metadata of the main image: scale, offset, descriptions, statistics.
     #[must_use]
     pub fn metadata(&self) -> GdalMetadata {
-        let xml = self.level_directory(0).ok().and_then(|d| d.gdal_metadata.as_deref());
-        xml.map(GdalMetadata::parse).unwrap_or_default()
+        self.level_directory(0).map(Directory::metadata).unwrap_or_default()
     }
 }
 

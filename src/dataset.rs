@@ -9,12 +9,12 @@ use crate::codec::{Chain, ChunkContext, Output};
 use crate::cog::Cog;
 use crate::engine::{Session, with_scratch};
 use crate::error::{Error, Result};
-use crate::format::archive::ArchiveParser;
+use crate::format::archive::{ArchiveParser, DeflatedDocument, is_archive};
 use crate::format::reference::parse_references;
 use crate::format::tiff::TiffParser;
 use crate::group::Group;
 use crate::io::Counters;
-use crate::model::{ByteSpan, CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, reserve};
+use crate::model::{CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, reserve};
 
 /// What was opened.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ enum Content {
 fn content(start: &[u8]) -> Content {
     match start {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Content::Tiff,
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Content::Archive,
+        _ if is_archive(start) => Content::Archive,
         _ if start.trim_ascii_start().first() == Some(&b'{') => Content::Json,
         _ => Content::Unknown,
     }
@@ -109,27 +109,33 @@ impl Session {
     async fn open_archive(&self, object: ObjectKey, counters: &Arc<Counters>) -> Result<Group> {
         let named = |e: Error| e.in_object(object.url());
         let limits = &self.inner.limits;
-        let archive = self.drive(ArchiveParser::new(object.clone(), limits), counters).await.map_err(named)?;
-        let mut members = archive.members;
-        if !archive.deflated.is_empty() {
-            let map = Arc::make_mut(&mut members);
-            for (name, span, size) in archive.deflated {
-                let bytes = self.inflate(&span, size, counters).await.map_err(named)?;
-                map.insert(name, Reference::Inline(bytes));
-            }
+        let mut archive = self.drive(ArchiveParser::new(object.clone(), limits), counters).await.map_err(named)?;
+        for document in archive.deflated_documents(limits).map_err(named)? {
+            let inflated = self.inflate(&document, counters).await.map_err(named)?;
+            archive.set_document(&document.name, inflated);
         }
-        self.open_hierarchy(ObjectMap::References(members), object, counters).await
+        if let Some(folder) = archive.single_folder().map(str::to_owned) {
+            archive = archive.below(&folder);
+        }
+        self.open_hierarchy(ObjectMap::References(archive.into_map()), object, counters).await
     }
 
     /// A small compressed member of an archive.
-    async fn inflate(&self, span: &ByteSpan, size: u64, counters: &Arc<Counters>) -> Result<Bytes> {
+    async fn inflate(&self, document: &DeflatedDocument, counters: &Arc<Counters>) -> Result<Bytes> {
         let limits = &self.inner.limits;
-        let length = Limits::check("max_metadata_bytes", size, limits.max_metadata_bytes)?;
-        let Got::Bytes { bytes, .. } = self.get(&Want::Range(span.clone()), counters).await? else { return Err(Error::not_found(span.object.url())) };
+        let DeflatedDocument { span, size, stream, .. } = document;
+        let length = Limits::check("max_metadata_bytes", *size, limits.max_metadata_bytes)?;
+        let bytes = match stream {
+            Some(stream) => stream.clone(),
+            None => match self.get(&Want::Range(span.clone()), counters).await? {
+                Got::Bytes { bytes, .. } => bytes,
+                _ => return Err(Error::not_found(span.object.url())),
+            },
+        };
         let chain = Chain::compile(&[CodecSpec::Deflate], &DataType::U8, &FillValue::ZERO, &self.inner.registry, limits)?;
         let mut plain = reserve::<u8>("archive member", length)?;
         plain.resize(length, 0);
-        let shape = [size];
+        let shape = [*size];
         let context = ChunkContext::new(&shape, &DataType::U8, limits);
         with_scratch(|scratch| chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut plain)))?;
         Ok(plain.into())

@@ -54,6 +54,16 @@ impl Chain {
         self.stages.iter().filter_map(|s| s.action.name()).collect()
     }
 
+    /// The size of a stored chunk, as far as its codecs tell it.
+    ///
+    /// # Errors
+    /// `Limit` where the chunk is above `max_chunk_bytes`.
+    pub fn input_size(&self, chunk: &ChunkContext<'_>) -> Result<Size> {
+        let most = || usize::try_from(chunk.limits.max_chunk_bytes).unwrap_or(usize::MAX);
+        let end = chunk.bytes()?.map_or_else(|| Size::AtMost(most()), Size::Exact);
+        Ok(self.size_before(0, chunk, end))
+    }
+
     /// Decodes one chunk. An `Exact` output has the product of the shape times the element's size in bytes.
     ///
     /// # Errors
@@ -221,8 +231,13 @@ impl Chain {
 
     /// The size of what stage `index` gives, computed from the end.
     fn size_after(&self, index: usize, chunk: &ChunkContext<'_>, end: Size) -> Size {
+        self.size_before(index.saturating_add(1), chunk, end)
+    }
+
+    /// The size of what stage `index` takes.
+    fn size_before(&self, index: usize, chunk: &ChunkContext<'_>, end: Size) -> Size {
         let mut size = end;
-        for stage in self.stages.get(index.saturating_add(1)..).unwrap_or_default().iter().rev() {
+        for stage in self.stages.get(index..).unwrap_or_default().iter().rev() {
             let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
             let here = ChunkContext { shape: shape.as_deref().unwrap_or(chunk.shape), data_type: &stage.data_type, limits: chunk.limits, rows: None };
             size = match &stage.action {

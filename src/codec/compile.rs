@@ -4,8 +4,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "blosc")]
+use super::blosc;
+#[cfg(feature = "bzip2")]
+use super::bzip2;
 use super::chain::{Action, Chain, Stage};
-use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, predictor, zstd};
+#[cfg(feature = "jpeg")]
+use super::jpeg;
+#[cfg(feature = "lerc")]
+use super::lerc;
+#[cfg(feature = "lzma")]
+use super::lzma;
+#[cfg(feature = "webp")]
+use super::webp;
+use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
 
@@ -93,6 +105,44 @@ impl Compiler<'_> {
             CodecSpec::Deflate => apart(Deflate(Wrapping::Raw)),
             CodecSpec::Gzip => apart(Deflate(Wrapping::Gzip)),
             CodecSpec::Zstd => apart(zstd::Zstd),
+            CodecSpec::Lz4 => apart(lz4::Lz4),
+            CodecSpec::Lzw(bits) => apart(lzw::Lzw(*bits)),
+            CodecSpec::PackBits => apart(packbits::PackBits),
+            #[cfg(feature = "blosc")]
+            CodecSpec::Blosc => apart(blosc::Blosc),
+            #[cfg(not(feature = "blosc"))]
+            CodecSpec::Blosc => return Err(without("blosc", "blosc")),
+            #[cfg(feature = "bzip2")]
+            CodecSpec::Bzip2 => apart(bzip2::Bzip2),
+            #[cfg(not(feature = "bzip2"))]
+            CodecSpec::Bzip2 => return Err(without("bzip2", "bzip2")),
+            #[cfg(feature = "lzma")]
+            CodecSpec::Xz => apart(lzma::Xz),
+            #[cfg(feature = "lzma")]
+            CodecSpec::LzmaRaw(filters) => apart(lzma::Raw::new(filters)?),
+            #[cfg(not(feature = "lzma"))]
+            CodecSpec::Xz | CodecSpec::LzmaRaw(_) => return Err(without("lzma", "lzma")),
+            #[cfg(feature = "jpeg")]
+            CodecSpec::Jpeg { tables, color, samples, bits } => {
+                self.bytes_only("jpeg")?;
+                apart(jpeg::Jpeg::new(tables.as_ref(), *color, *samples, *bits)?)
+            }
+            #[cfg(not(feature = "jpeg"))]
+            CodecSpec::Jpeg { .. } => return Err(without("jpeg", "jpeg")),
+            #[cfg(feature = "webp")]
+            CodecSpec::Webp { samples } => {
+                self.bytes_only("webp")?;
+                if !matches!(samples, 3 | 4) {
+                    return Err(Error::unsupported(format!("WebP of {samples} samples a pixel")));
+                }
+                apart(webp::Webp { samples: usize::from(*samples) })
+            }
+            #[cfg(not(feature = "webp"))]
+            CodecSpec::Webp { .. } => return Err(without("webp", "webp")),
+            #[cfg(feature = "lerc")]
+            CodecSpec::Lerc { samples } => apart(lerc::Lerc { samples: usize::from(*samples) }),
+            #[cfg(not(feature = "lerc"))]
+            CodecSpec::Lerc { .. } => return Err(without("lerc", "lerc")),
             CodecSpec::Crc32c { at_start } => trim(Checksum { sum: Sum::Crc32c, at_start: *at_start }),
             CodecSpec::Crc32 { at_start } => trim(Checksum { sum: Sum::Crc32, at_start: *at_start }),
             CodecSpec::Adler32 { at_start } => trim(Checksum { sum: Sum::Adler32, at_start: *at_start }),
@@ -151,6 +201,17 @@ impl Compiler<'_> {
                 apart(elements::Transpose { order: order.clone(), element })
             }
             CodecSpec::Field { record, field } => self.field(*record, field)?,
+            CodecSpec::Shard { chunk, chain, index_chain, index_at_start, fill } => {
+                let element = self.data_type.size().ok_or_else(|| Error::unsupported("a whole shard of elements that differ in length"))?;
+                apart(shard::Shard {
+                    chunk: chunk.clone(),
+                    chain: Chain::compile(chain, &self.data_type, self.fill, self.registry, self.limits)?,
+                    index_chain: Chain::compile(index_chain, &DataType::U64, &FillValue::ZERO, self.registry, self.limits)?,
+                    index_at_start: *index_at_start,
+                    fill: fill.clone(),
+                    element,
+                })
+            }
             CodecSpec::Vlen => {
                 let text = match self.data_type {
                     DataType::Text => true,
@@ -161,7 +222,6 @@ impl Compiler<'_> {
                 apart(elements::Vlen { text })
             }
             CodecSpec::Other { name, configuration } => self.other(name, configuration)?,
-            other => return Err(Error::unsupported(format!("codec {}", other.name()))),
         })
     }
 
@@ -175,6 +235,14 @@ impl Compiler<'_> {
             self.data_type = DataType::U8;
         }
         Ok(Some(Action::Apart(codec)))
+    }
+
+    #[cfg(any(feature = "jpeg", feature = "webp"))]
+    fn bytes_only(&self, codec: &str) -> Result<()> {
+        match self.data_type {
+            DataType::U8 | DataType::Bool => Ok(()),
+            ref other => Err(Error::malformed(format!("{codec} gives uint8, not {other}"))),
+        }
     }
 
     fn row(&self, codec: &str, samples: u64, stride: u16) -> Result<(usize, usize, usize)> {

@@ -10,16 +10,34 @@
 //!   is full: what the stream still holds, its checksum included, is not looked at. A shortage is an error there too.
 
 mod bits;
+#[cfg(feature = "blosc")]
+mod blosc;
 mod byteorder;
+#[cfg(feature = "bzip2")]
+mod bzip2;
 mod chain;
 mod checksum;
 mod compile;
 mod elements;
 mod filters;
+#[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
+mod image;
 mod inflate;
+#[cfg(feature = "jpeg")]
+mod jpeg;
+#[cfg(feature = "lerc")]
+mod lerc;
+mod lz4;
+#[cfg(feature = "lzma")]
+mod lzma;
+mod lzw;
 mod output;
+mod packbits;
 mod predictor;
 mod scratch;
+mod shard;
+#[cfg(feature = "webp")]
+mod webp;
 mod zstd;
 
 pub use chain::Chain;

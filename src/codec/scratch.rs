@@ -18,6 +18,7 @@ pub struct Scratch {
     #[cfg(not(feature = "zstd"))]
     pub(super) zstd: Option<ruzstd::decoding::FrameDecoder>,
     pub(super) inflate: Option<zlib_rs::Inflate>,
+    pub(super) lzw: super::lzw::Table,
 }
 
 impl std::fmt::Debug for Scratch {

@@ -22,25 +22,25 @@ pub trait Element: bytemuck::Pod + sealed::Sealed + Send + Sync {
 }
 
 macro_rules! elements {
-    ($($t:ty => $d:ident $(, also $also:pat)?;)*) => {$(
+    ($($t:ty => $d:ident $(, also [$($also:tt)*])?;)*) => {$(
         impl sealed::Sealed for $t {}
         impl Element for $t {
             const DATA_TYPE: DataType = DataType::$d;
             $(fn holds(data_type: &DataType) -> bool {
-                matches!(data_type, DataType::$d | $also)
+                matches!(data_type, DataType::$d | $($also)*)
             })?
         }
     )*};
 }
 elements! {
-    u8 => U8, also DataType::Bool;
+    u8 => U8, also [DataType::Bool];
     i8 => I8;
     u16 => U16;
     i16 => I16;
     u32 => U32;
     i32 => I32;
     u64 => U64;
-    i64 => I64, also DataType::DateTime64 { .. } | DataType::TimeDelta64 { .. };
+    i64 => I64, also [DataType::DateTime64 { .. } | DataType::TimeDelta64 { .. }];
     f16 => F16;
     bf16 => BF16;
     f32 => F32;

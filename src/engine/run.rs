@@ -168,9 +168,10 @@ async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Res
     };
     for batch in batches(&planned.parts, chunk_bytes, array.limits()) {
         // Stored before decoded, all of a batch at once: who waits for a permit holds none that another's progress needs.
+        let (stored_bytes, decoded_bytes) = (batch.stored, batch.decoded);
         let permits = async {
-            let stored = array.session.stored_budget.acquire(batch.stored).await;
-            (stored, array.session.decoded_budget.acquire(batch.decoded).await)
+            let stored = array.session.stored_budget.acquire(stored_bytes).await;
+            (stored, array.session.decoded_budget.acquire(decoded_bytes).await)
         };
         let mut permits = pin!(permits);
         let (stored, decoded) = loop {

@@ -11,7 +11,7 @@ use object_store::ObjectStore;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::{Error, Result};
-use crate::io::{Admission, ByteCache, Io, IoOptions, MergePolicy};
+use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, MergePolicy};
 use crate::model::{Limits, Page, PageId, Secret};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -95,7 +95,7 @@ pub struct SessionBuilder {
     options: SessionOptions,
     stores: Vec<(String, Arc<dyn ObjectStore>)>,
     registry: Registry,
-    trusted_mmap: bool,
+    trusted_mmap: Option<MapFile>,
 }
 
 impl SessionBuilder {
@@ -117,7 +117,7 @@ impl SessionBuilder {
     #[cfg(feature = "mmap")]
     #[must_use]
     pub fn with_trusted_mmap(mut self) -> Self {
-        self.trusted_mmap = true;
+        self.trusted_mmap = Some(super::sink::map);
         self
     }
     /// Makes the session.
@@ -126,7 +126,7 @@ impl SessionBuilder {
     /// `Storage` where threads cannot be started.
     pub fn build(self) -> Result<Session> {
         let Self { options, stores, registry, trusted_mmap } = self;
-        let merge = MergePolicy { gap: options.merge_gap, most: options.request_bytes, connections: options.connections };
+        let merge = MergePolicy { gap: options.merge_gap, most: options.request_bytes, connections: options.connections, ..MergePolicy::default() };
         let io = IoOptions {
             headers: options.headers,
             anonymous: options.anonymous,

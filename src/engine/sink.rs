@@ -6,6 +6,8 @@
 //! - Every write is checked against the output's shape and the source's length before it is made.
 //! - A borrowed output is only reachable inside [`FixedSink::scoped`], which does not return (or unwind) before the sink is closed:
 //!   no writer is active then and none can become so.
+//!
+//! Mapping a file stands here too, as it is unsafe: see [`map`].
 #![allow(unsafe_code, reason = "many threads write disjoint parts of one buffer; the invariants stand above")]
 
 use std::any::Any;
@@ -399,4 +401,12 @@ unsafe fn copy_strided(to: *mut u8, step: isize, from: &[u8], source_step: usize
 
 fn usizes(shape: &[u64]) -> Result<Vec<usize>> {
     shape.iter().map(|n| usize::try_from(*n).map_err(|_| Error::limit("axis", *n, usize::MAX as u64))).collect()
+}
+
+/// Maps a whole file into memory.
+#[cfg(feature = "mmap")]
+pub(crate) fn map(file: &std::fs::File) -> std::io::Result<bytes::Bytes> {
+    // SAFETY: the caller of `with_trusted_mmap` vouches that files do not change while they are read.
+    let map = unsafe { memmap2::Mmap::map(file) }?;
+    Ok(bytes::Bytes::from_owner(map))
 }

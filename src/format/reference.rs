@@ -1,1 +1,282 @@
-//! reference
+//! kerchunk reference files (versions 0 and 1): a JSON object that says of each name of a Zarr store where its bytes are.
+//!
+//! A reference file comes from outside, and may send its reader anywhere. So it may by itself refer only to objects of its own origin
+//! (scheme and host), a local one only to files below its own folder; more is for the caller to allow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::zarr::{check_name, clean, decode_base64, for_each_member};
+use crate::error::{Error, Result};
+use crate::model::{ByteSpan, Limits, ObjectKey, Reference};
+
+/// Parses a reference file that was read from `base_url`. `allow` is asked of every URL that is outside of the file's own origin.
+///
+/// # Errors
+/// `Malformed`, `Limit`, `Unsupported` (`kerchunk gen`, templates with calls), `Usage` for a reference that is not allowed.
+pub fn parse_references(bytes: &[u8], base_url: &str, limits: &Limits, allow: &dyn Fn(&str) -> bool) -> Result<Arc<HashMap<String, Reference>>> {
+    parse(bytes, base_url, limits, allow).map(Arc::new).map_err(|e| e.in_object(base_url))
+}
+
+fn parse(bytes: &[u8], base_url: &str, limits: &Limits, allow: &dyn Fn(&str) -> bool) -> Result<HashMap<String, Reference>> {
+    Limits::check("max_metadata_bytes", bytes.len() as u64, limits.max_metadata_bytes)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::malformed("a reference file that is not UTF-8"))?;
+    let cleaned = clean(text, limits.max_json_depth)?;
+    let text = cleaned.as_deref().unwrap_or(text);
+
+    let (mut version, mut refs, mut templates, mut generated) = (None, None, None, None);
+    for_each_member(text, limits.max_references, |name, value| {
+        match name.as_str() {
+            "version" => version = Some(value),
+            "refs" => refs = Some(value),
+            "templates" => templates = Some(value),
+            "gen" => generated = Some(value),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let mut reader = Reader { base: Base::new(base_url), allow, templates: HashMap::new(), targets: HashMap::new(), map: HashMap::new() };
+    let list = match (version.map(RawValue::get), refs) {
+        (Some("1"), Some(refs)) => {
+            if generated.is_some_and(|g| !matches!(g.get(), "null" | "[]")) {
+                return Err(Error::unsupported("kerchunk gen"));
+            }
+            if let Some(templates) = templates.filter(|t| t.get() != "null") {
+                for_each_member(templates.get(), limits.max_references, |name, value| reader.template(name, value))?;
+            }
+            refs.get()
+        }
+        (Some(version), Some(_)) => return Err(Error::unsupported(format!("kerchunk version {}", version.chars().take(20).collect::<String>()))),
+        _ => text,
+    };
+    for_each_member(list, limits.max_references, |name, value| reader.reference(name, value))?;
+    Ok(reader.map)
+}
+
+struct Reader<'a> {
+    base: Base<'a>,
+    allow: &'a dyn Fn(&str) -> bool,
+    templates: HashMap<String, String>,
+    /// URLs as written, and the objects they lead to: many references share few.
+    targets: HashMap<String, ObjectKey>,
+    map: HashMap<String, Reference>,
+}
+
+impl Reader<'_> {
+    fn template(&mut self, name: String, value: &RawValue) -> Result<()> {
+        let value: String = serde_json::from_str(value.get()).map_err(|e| Error::malformed(format!("template {name}: {e}")))?;
+        if value.contains("{{") {
+            return Err(Error::unsupported(format!("kerchunk template {name} with parameters")));
+        }
+        self.templates.insert(name, value);
+        Ok(())
+    }
+
+    fn reference(&mut self, name: String, value: &RawValue) -> Result<()> {
+        check_name(&name)?;
+        let bad = || Error::malformed(format!("reference {name}: neither text nor [url] nor [url, offset, length]"));
+        let reference = match value.get().as_bytes().first() {
+            Some(b'"') => {
+                let text: String = serde_json::from_str(value.get()).map_err(|_| bad())?;
+                Reference::Inline(match text.strip_prefix("base64:") {
+                    Some(encoded) => decode_base64(encoded).ok_or_else(bad)?.into(),
+                    None => text.into(),
+                })
+            }
+            // Documents may stand as JSON instead of as text.
+            Some(b'{') => Reference::Inline(Bytes::copy_from_slice(value.get().as_bytes())),
+            Some(b'[') => {
+                let parts: Vec<Value> = serde_json::from_str(value.get()).map_err(|_| bad())?;
+                match parts.as_slice() {
+                    [Value::String(url)] | [Value::String(url), Value::Null, Value::Null] => Reference::Whole(self.target(url)?),
+                    [Value::String(url), offset, length] => {
+                        let (Some(offset), Some(length)) = (offset.as_u64(), length.as_u64()) else { return Err(bad()) };
+                        Reference::Range(ByteSpan::new(&self.target(url)?, offset, length).ok_or_else(bad)?)
+                    }
+                    _ => return Err(bad()),
+                }
+            }
+            _ => return Err(bad()),
+        };
+        self.map.insert(name, reference);
+        Ok(())
+    }
+
+    fn target(&mut self, written: &str) -> Result<ObjectKey> {
+        if let Some(key) = self.targets.get(written) {
+            return Ok(key.clone());
+        }
+        let url = self.base.resolve(&self.substitute(written)?)?;
+        if !self.base.is_own(&url) && !(self.allow)(&url) {
+            let shown = crate::model::without_secrets(&url).into_owned();
+            return Err(Error::usage(format!("the reference file leads to {shown}, outside of its own place, which is not allowed")));
+        }
+        let key = ObjectKey::new(url);
+        self.targets.insert(written.to_owned(), key.clone());
+        Ok(key)
+    }
+
+    /// Replaces `{{name}}`.
+    fn substitute(&self, url: &str) -> Result<String> {
+        let mut done = String::new();
+        let mut rest = url;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, behind) = after.split_once("}}").ok_or_else(|| Error::malformed("a template that is not closed"))?;
+            let value = self.templates.get(name.trim());
+            let value = value.ok_or_else(|| Error::unsupported(format!("kerchunk template {}", name.trim().chars().take(60).collect::<String>())))?;
+            done.push_str(before);
+            done.push_str(value);
+            rest = behind;
+            Limits::check("bytes of a URL", done.len() as u64, 1 << 16)?;
+        }
+        done.push_str(rest);
+        Ok(done)
+    }
+}
+
+/// Where the reference file is.
+struct Base<'a> {
+    scheme: &'a str,
+    /// Host and port; empty for files.
+    authority: &'a str,
+    /// The folder, with a slash at both ends.
+    folder: String,
+}
+
+impl<'a> Base<'a> {
+    fn new(url: &'a str) -> Self {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("file", url));
+        let rest = if scheme == "file" { rest } else { rest.split(['?', '#']).next().unwrap_or(rest) };
+        let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at_checked(at).unwrap_or((rest, "/")));
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Self { scheme, authority, folder: format!("{folder}/") }
+    }
+
+    /// An absolute URL; relative ones start at the reference file's folder. Steps up are resolved here, so that no one else does.
+    fn resolve(&self, url: &str) -> Result<String> {
+        if url.is_empty() || url.contains(|c: char| c.is_control() || c == '\\') {
+            return Err(Error::malformed("a URL that is empty or has control characters"));
+        }
+        let (scheme, authority, path) = match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at_checked(at).unwrap_or((rest, "")));
+                (scheme, authority, path.to_owned())
+            }
+            None if url.starts_with('/') => (self.scheme, self.authority, url.to_owned()),
+            None => (self.scheme, self.authority, format!("{}{url}", self.folder)),
+        };
+        let path = normal(&path)?;
+        Ok(format!("{}://{authority}{path}", scheme.to_ascii_lowercase()))
+    }
+
+    /// Whether a resolved URL is of the same origin, or of a file below the same folder.
+    fn is_own(&self, url: &str) -> bool {
+        let Some(rest) = url.strip_prefix(self.scheme).and_then(|r| r.strip_prefix("://")) else { return false };
+        let Some(path) = rest.strip_prefix(self.authority) else { return false };
+        if self.scheme == "file" { path.starts_with(&self.folder) } else { path.is_empty() || path.starts_with('/') }
+    }
+}
+
+/// A path without `.` and `..`. Percent-encoded ones are refused.
+fn normal(path: &str) -> Result<String> {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => {
+                segments.pop().ok_or_else(|| Error::malformed("a URL that leads above its root"))?;
+            }
+            segment if segment.is_empty() => segments.push(segment),
+            segment => {
+                check_name(segment)?;
+                segments.push(segment);
+            }
+        }
+    }
+    Ok(segments.iter().fold(String::new(), |path, segment| path + "/" + segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, base: &str) -> Result<Arc<HashMap<String, Reference>>> {
+        parse_references(text.as_bytes(), base, &Limits::default(), &|url| url.starts_with("s3://open/"))
+    }
+
+    fn range(url: &str, start: u64, length: u64) -> Reference {
+        Reference::Range(ByteSpan::new(&ObjectKey::new(url), start, length).unwrap())
+    }
+
+    #[test]
+    fn both_versions() {
+        let base = "https://h.net/a/refs.json";
+        let v0 = r#"{".zgroup": "{\"zarr_format\": 2}", "x/.zarray": {"shape": [1], "fill_value": NaN}, "x/0": "base64:Zm9v", "x/1": ["b.nc", 5, 7], "x/2": ["/c.nc"]}"#;
+        let map = parse(v0, base).unwrap();
+        assert_eq!(map[".zgroup"], Reference::Inline(Bytes::from_static(b"{\"zarr_format\": 2}")));
+        assert_eq!(map["x/.zarray"], Reference::Inline(Bytes::from_static(b"{\"shape\": [1], \"fill_value\": \"NaN\"}")));
+        assert_eq!(map["x/0"], Reference::Inline(Bytes::from_static(b"foo")));
+        assert_eq!(map["x/1"], range("https://h.net/a/b.nc", 5, 7));
+        assert_eq!(map["x/2"], Reference::Whole(ObjectKey::new("https://h.net/c.nc")));
+        let v1 = r#"{"version": 1, "templates": {"u": "s3://open/k"}, "refs": {"x/0": ["{{u}}/b.nc", 0, 9], "x/1": ["{{ u }}.nc"]}}"#;
+        let map = parse(v1, base).unwrap();
+        assert_eq!(map["x/0"], range("s3://open/k/b.nc", 0, 9));
+        assert_eq!(map["x/1"], Reference::Whole(ObjectKey::new("s3://open/k.nc")));
+    }
+
+    #[test]
+    fn a_reference_file_leads_nowhere_else() {
+        let table = [
+            ("https://h.net/a/r.json", "https://h.net/z", true),
+            ("https://h.net/a/r.json", "../z", true),
+            ("https://h.net/a/r.json", "../../z", false),
+            ("https://h.net/a/r.json", "https://h.net.evil/z", false),
+            ("https://h.net/a/r.json", "http://h.net/z", false),
+            ("https://h.net/a/r.json", "http://169.254.169.254/latest", false),
+            ("https://h.net/a/r.json", "file:///etc/passwd", false),
+            ("https://h.net/a/r.json", "s3://open/z", true),
+            ("https://h.net/a/r.json", "s3://other/z", false),
+            ("file:///d/a/r.json", "b/z", true),
+            ("file:///d/a/r.json", "./b/../z", true),
+            ("file:///d/a/r.json", "../z", false),
+            ("file:///d/a/r.json", "/etc/passwd", false),
+            ("file:///d/a/r.json", "file:///d/a/z", true),
+            ("file:///d/a/r.json", "file:///d/ab/z", false),
+            ("file:///d/a/r.json", "file:///d/a/../z", false),
+            ("file:///d/a/r.json", "%2e%2e/z", false),
+            ("file:///d/a/r.json", "file://evil/d/a/z", false),
+            ("file:///d/a/r.json", "FILE:///d/a/z", true),
+        ];
+        for (base, url, allowed) in table {
+            let text = format!(r#"{{"x/0": ["{url}"]}}"#);
+            assert_eq!(parse(&text, base).is_ok(), allowed, "{base} {url}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let table = [
+            "[]",
+            "{",
+            r#"{"../x": "a"}"#,
+            r#"{"x/0": 5}"#,
+            r#"{"x/0": ["a", -1, 5]}"#,
+            r#"{"x/0": ["a", 18446744073709551615, 5]}"#,
+            r#"{"x/0": "base64:!"}"#,
+            r#"{"version": 1, "refs": {"x/0": ["{{u}}/a"]}}"#,
+            r#"{"version": 1, "refs": {"x/0": ["{{u/a"]}}"#,
+            r#"{"version": 1, "refs": {}, "gen": [{"key": "x"}]}"#,
+            r#"{"version": 2, "refs": {}}"#,
+            r#"{"version": 1, "refs": {}, "templates": {"f": "{{c}}"}}"#,
+        ];
+        for text in table {
+            assert!(parse(text, "https://h.net/r.json").is_err(), "{text}");
+        }
+        let few = Limits { max_references: 1, ..Limits::default() };
+        assert!(parse_references(br#"{"a": "x", "b": "y"}"#, "https://h.net/r.json", &few, &|_| false).is_err());
+    }
+}

@@ -1,1 +1,212 @@
-//! io
+//! The only code that waits: from names to bytes.
+//!
+//! ```text
+//! wants -> byte cache -> single flight -> merge and split -> connections -> a store
+//! ```
+//!
+//! An [`Io`] owns its runtime, its stores and its cache, so that its callers may be on any executor, or on none. Requests
+//! belong to the `Io` and live as long as somebody waits for them.
+
+mod cache;
+#[cfg(feature = "cloud")]
+mod cloud;
+mod counters;
+mod errors;
+mod fetch;
+mod flight;
+mod limit;
+mod local;
+mod names;
+mod options;
+mod ranges;
+mod request;
+mod store;
+#[cfg(feature = "cloud")]
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::error::{Error, Result};
+use crate::model::{Got, Limits, ObjectKey, Parser, Step, Want};
+use fetch::{CacheKey, Cached, Waiter};
+use flight::Flights;
+use store::{Place, Stores};
+
+pub(crate) use cache::ByteCache;
+pub(crate) use counters::{Counters, CountersSnapshot};
+pub(crate) use fetch::{Fetch, PlannedRequest};
+pub(crate) use limit::{Admission, Permit};
+pub(crate) use options::{IoOptions, MapFile};
+pub(crate) use ranges::MergePolicy;
+
+/// Rounds after which a parser that is still not done is given up.
+const MOST_ROUNDS: usize = 10_000;
+/// The threads that wait; none of them ever decodes.
+const WORKERS: usize = 2;
+
+/// Access to stores. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Io(Arc<Inner>);
+
+struct Inner {
+    runtime: Mutex<Option<Runtime>>,
+    handle: Handle,
+    stores: Arc<Stores>,
+    merge: MergePolicy,
+    limits: Limits,
+    cache: ByteCache<CacheKey, Cached>,
+    flights: Flights<Want, Waiter, AbortHandle>,
+    connections: Semaphore,
+}
+
+impl Io {
+    /// # Errors
+    /// Headers that are none, or a system that gives no threads.
+    pub(crate) fn new(options: IoOptions, limits: Limits) -> Result<Self> {
+        let stores = Arc::new(Stores::new(&options)?);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("swath-io")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::storage(format!("no runtime: {e}")))?;
+        Ok(Self(Arc::new(Inner {
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+            stores,
+            limits,
+            cache: ByteCache::new(options.byte_cache),
+            flights: Flights::new(),
+            connections: Semaphore::new(options.merge.connections.clamp(1, Semaphore::MAX_PERMITS)),
+            merge: options.merge,
+        })))
+    }
+
+    /// Runs a future on the runtime of this `Io`, whatever the caller runs on.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.handle.spawn(future)
+    }
+
+    /// The name of an existing local path, else of a URL, else of a local path that is not there yet.
+    ///
+    /// A query and user info are taken off the name, and sent with every request at and below that URL.
+    ///
+    /// # Errors
+    /// What is no URL, or of an unknown scheme.
+    pub(crate) fn object(&self, url_or_path: &str) -> Result<ObjectKey> {
+        self.0.stores.object(url_or_path)
+    }
+
+    /// Whether it is a directory of the local file system. Blocks shortly.
+    pub(crate) fn is_local_directory(&self, key: &ObjectKey) -> bool {
+        matches!(self.0.stores.place(key), Ok(Place::Local(path)) if path.is_dir())
+    }
+
+    /// Fetches one want.
+    ///
+    /// # Errors
+    /// What the store, or its answer, is at fault with; an object that is not there is [`Got::Missing`].
+    pub(crate) async fn get(&self, want: &Want, counters: &Arc<Counters>) -> Result<Got> {
+        let mut fetch = self.fetch(vec![want.clone()], counters.clone());
+        match fetch.next().await {
+            Some((_, got)) => got,
+            None => Err(Error::storage("the request ended without an answer").in_object(want.object().url())),
+        }
+    }
+
+    /// Gives a parser what it needs until it is done. The wants of one step are fetched at once, and supplied in their order.
+    ///
+    /// # Errors
+    /// The parser's, the stores', and [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it reads more than
+    /// `max_metadata_bytes`.
+    pub(crate) async fn drive<P: Parser>(&self, mut parser: P, counters: &Arc<Counters>) -> Result<P::Output> {
+        let allowed = self.0.limits.max_metadata_bytes;
+        let mut taken = 0_u64;
+        for _ in 0..MOST_ROUNDS {
+            let wants = match parser.step()? {
+                Step::Done(output) => return Ok(output),
+                Step::Need(wants) => wants,
+            };
+            let mut answers: Vec<Option<Got>> = wants.iter().map(|_| None).collect();
+            let mut fetch = self.fetch(wants.clone(), counters.clone());
+            while let Some((index, got)) = fetch.next().await {
+                let got = got?;
+                if let Got::Bytes { bytes, .. } = &got {
+                    taken = taken.saturating_add(bytes.len() as u64);
+                    Limits::check("max_metadata_bytes", taken, allowed).map_err(|e| e.in_object(wants[index].object().url()))?;
+                }
+                answers[index] = Some(got);
+            }
+            for (want, got) in wants.iter().zip(answers) {
+                let got = got.ok_or_else(|| Error::storage("the request ended without an answer"))?;
+                parser.supply(want, got).map_err(|e| e.in_object(want.object().url()))?;
+            }
+        }
+        Err(Error::limit("rounds of a parser", MOST_ROUNDS as u64 + 1, MOST_ROUNDS as u64))
+    }
+
+    /// Puts an object of the memory store in place: `memory://name/path`. Reads of it are views of these bytes.
+    ///
+    /// # Errors
+    /// A key that is not of the memory store, or of a caller's own one.
+    pub(crate) async fn put_memory(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
+        match self.0.stores.place(key)? {
+            Place::Store { store, path } if key.url().starts_with("memory://") => {
+                store.put_opts(&path, bytes.into(), object_store::PutOptions::default()).await.map_err(|e| errors::from_store(&e, key))?;
+                Ok(())
+            }
+            _ => Err(Error::usage("not a key of the memory store").in_object(key.url())),
+        }
+    }
+
+    /// Drops what the byte cache holds of an object: of all its versions.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.0.forget(key);
+    }
+
+    /// The bounds it was made with.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Bytes that the byte cache holds.
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.0.cache.used()
+    }
+}
+
+impl Inner {
+    fn forget(&self, key: &ObjectKey) {
+        self.cache.retain(|cached, _| cached.url() != key.url());
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // waiting for its threads is not allowed on those of another runtime, nor on its own
+        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Io").field("merge", &self.0.merge).finish_non_exhaustive()
+    }
+}

@@ -123,11 +123,11 @@ impl Builder {
         match step {
             Step::Nothing => {}
             Step::Bytes(spec) | Step::Unknown(spec) => {
-                self.to_bytes(id)?;
+                self.take_bytes(id)?;
                 self.steps.push(spec);
             }
             Step::Source(spec, data_type) => {
-                self.to_bytes(id)?;
+                self.take_bytes(id)?;
                 self.steps.push(spec);
                 self.elements = Some(Stored { data_type, endian: Endian::Little });
             }
@@ -135,7 +135,7 @@ impl Builder {
                 if [&stored, &decoded].into_iter().any(|s| s.data_type.size().is_none() || s.data_type.fields().is_some()) {
                     return Err(Error::unsupported(format!("codec {id} on {}", decoded.data_type)));
                 }
-                self.to_elements(id, &stored)?;
+                self.take_elements(id, &stored)?;
                 self.steps.extend(spec);
                 self.elements = Some(decoded);
             }
@@ -149,12 +149,12 @@ impl Builder {
         match &self.elements {
             Some(found) if variable(&last.data_type) && found.data_type == last.data_type => {}
             _ if variable(&last.data_type) => return Err(Error::malformed(format!("no codec gives {}", last.data_type))),
-            _ => self.to_elements("array", last)?,
+            _ => self.take_elements("array", last)?,
         }
         Ok(self.steps)
     }
 
-    fn to_bytes(&mut self, id: &str) -> Result<()> {
+    fn take_bytes(&mut self, id: &str) -> Result<()> {
         match self.elements.take() {
             Some(found) if is_swapped(&found.data_type) && found.endian != Endian::native() || found.data_type.size().is_none() => {
                 Err(Error::unsupported(format!("codec {id} on bytes of {}", found.data_type)))
@@ -163,7 +163,7 @@ impl Builder {
         }
     }
 
-    fn to_elements(&mut self, id: &str, wanted: &Stored) -> Result<()> {
+    fn take_elements(&mut self, id: &str, wanted: &Stored) -> Result<()> {
         match &self.elements {
             None if is_swapped(&wanted.data_type) => self.steps.push(CodecSpec::ByteOrder(wanted.endian)),
             None => {}

@@ -179,7 +179,8 @@ mod tests {
         let bytes = r#"{"name":"bytes","configuration":{"endian":"big"}}"#;
         let transpose = r#"{"name":"transpose","configuration":{"order":[1,2,0]}}"#;
         let delta = r#"{"name":"numcodecs.delta","configuration":{"dtype":"<i4","astype":"<i2"}}"#;
-        let table: [(&str, Option<(&[usize], &[&str])>); 12] = [
+        type Expected<'a> = Option<(&'a [usize], &'a [&'a str])>;
+        let table: [(&str, Expected<'_>); 12] = [
             (&format!("[{bytes}]"), Some((&[0, 1, 2], &["big-endian"]))),
             (&format!(r#"[{transpose},{transpose},{bytes},"gzip","crc32c"]"#), Some((&[2, 0, 1], &["crc32c", "gzip", "big-endian"]))),
             (&format!("[{delta},{transpose},{bytes}]"), Some((&[0, 1, 2], &["big-endian", "transpose", "delta"]))),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{ZarrParser, ZarrStore};
-use crate::model::{Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step};
+use crate::format::archive::ArchiveParser;
+use crate::model::{Got, Limits, ObjectKey, ObjectMap, PageId, Parser, Reference, Step, Want};
 
 fn open(name: &str, data: &[u8]) -> Option<ZarrStore> {
     let map = HashMap::from([(name.to_owned(), Reference::Inline(Bytes::copy_from_slice(data)))]);
@@ -54,4 +55,46 @@ pub fn v3(data: &[u8]) {
 /// A `.zmetadata`.
 pub fn consolidated(data: &[u8]) {
     read_all(".zmetadata", data);
+}
+
+/// A reference file.
+pub fn references(data: &[u8]) {
+    let _any = crate::format::reference::parse_references(data, "https://fuzz.net/a/refs.json", &limits(), &|_| false);
+}
+
+/// A ZIP archive.
+pub fn archive(data: &[u8]) {
+    let mut parser = ArchiveParser::new(ObjectKey::new("memory://fuzz.zip"), &limits());
+    let data = Bytes::copy_from_slice(data);
+    let size = data.len() as u64;
+    while let Ok(Step::Need(wants)) = parser.step() {
+        for want in wants {
+            let (start, length) = match &want {
+                Want::Range(span) => (span.start, span.length),
+                Want::Suffix { length, .. } => (size.saturating_sub(*length), *length),
+                Want::Whole { .. } | Want::List { .. } => return,
+            };
+            let start = usize::try_from(start.min(size)).unwrap_or(0);
+            let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(data.len());
+            let got = Got::Bytes { bytes: data.slice(start..end), size: Some(size), version: None };
+            if parser.supply(&want, got).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The index of a shard of 4 inner chunks, with a chunk looked up in it.
+pub fn shard_index(data: &[u8]) {
+    let document = br#"{"zarr_format":3,"node_type":"array","shape":[4,4],"data_type":"uint16","fill_value":0,
+        "chunk_grid":{"name":"regular","configuration":{"chunk_shape":[4,4]}},"chunk_key_encoding":{"name":"default"},
+        "codecs":[{"name":"sharding_indexed","configuration":{"chunk_shape":[2,2],"codecs":["bytes"],"index_codecs":["bytes"]}}]}"#;
+    let Some(meta) = open("zarr.json", document).and_then(|store| store.array("", &limits()).ok()) else { return };
+    let id = PageId { level: 0, number: 0 };
+    if let Ok(page) = meta.manifest.parse_page(id, &[Bytes::copy_from_slice(data)]) {
+        let pages = HashMap::from([(id, Arc::new(page))]);
+        for index in 0..4 {
+            let _any = meta.manifest.locate(&meta.grid.index(index), &meta.grid, &pages);
+        }
+    }
 }

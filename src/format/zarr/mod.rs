@@ -21,8 +21,12 @@ mod walk;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod corpus_values;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use base64::decode as decode_base64;
 pub(crate) use json::{clean, for_each_member};

@@ -70,7 +70,7 @@ impl ZarrParser {
         for name in &names {
             let (path, document) = name.rsplit_once('/').unwrap_or(("", name));
             let node = match document {
-                "zarr.json" => self.fetch.text(name)?.map(Node::v3).transpose()?,
+                "zarr.json" => self.fetch.text(name)?.map(Node::v3),
                 // Listed by the document that says what it is.
                 ".zarray" | ".zgroup" if store.node(path).is_none() => v2_node(&self.fetch, path)?,
                 _ => None,
@@ -118,7 +118,7 @@ fn v3_root(store: &mut ZarrStore, root: Text) -> Result<bool> {
         return Err(Error::malformed("zarr.json with another zarr_format than 3"));
     }
     let is_array = kind.as_deref() == Some("array");
-    store.insert("", Node::v3(root)?)?;
+    store.insert("", Node::v3(root))?;
     store.set(Version::V3, is_array || consolidated.is_some());
     let Some(consolidated) = consolidated else { return Ok(is_array) };
     if let Some(kind) = consolidated.member("kind")?.filter(|v| v.get() != "\"inline\"") {
@@ -129,7 +129,7 @@ fn v3_root(store: &mut ZarrStore, root: Text) -> Result<bool> {
     json::for_each_member(metadata.get(), MAX_NODES, |path, document| {
         // Some writers begin paths with a slash.
         let path = path.strip_prefix('/').unwrap_or(&path);
-        if path.is_empty() { Ok(()) } else { store.insert(path, Node::v3(metadata.part(document))?) }
+        if path.is_empty() { Ok(()) } else { store.insert(path, Node::v3(metadata.part(document))) }
     })?;
     Ok(true)
 }
@@ -198,7 +198,7 @@ impl Parser for NodeParser {
             return Ok(Step::Need(wants));
         }
         let node = match self.fetch.text(&join(&self.path, "zarr.json"))? {
-            Some(document) => Some(Node::v3(document)?),
+            Some(document) => Some(Node::v3(document)),
             None => v2_node(&self.fetch, &self.path)?,
         };
         Ok(Step::Done(node))

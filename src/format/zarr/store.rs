@@ -43,12 +43,12 @@ impl Node {
         Self(Documents::V2 { array, attributes })
     }
     /// From `zarr.json`. A document that does not say that it is a group is an array: reading it tells what is wrong.
-    pub(super) fn v3(document: Text) -> Result<Self> {
-        let kind = match document.member("node_type")?.map(RawValue::get) {
+    pub(super) fn v3(document: Text) -> Self {
+        let kind = match document.member("node_type").ok().flatten().map(RawValue::get) {
             Some("\"group\"") => NodeKind::Group,
             _ => NodeKind::Array,
         };
-        Ok(Self(Documents::V3 { document, kind }))
+        Self(Documents::V3 { document, kind })
     }
     /// What it is.
     #[must_use]

@@ -86,7 +86,7 @@ impl ChildrenParser {
         let mut arrays = HashSet::new();
         for path in paths {
             let node = match self.fetch.text(&join(&path, "zarr.json"))? {
-                Some(document) => Some(Node::v3(document)?),
+                Some(document) => Some(Node::v3(document)),
                 None => v2_node(&self.fetch, &path)?,
             };
             let Some(node) = node else { continue };

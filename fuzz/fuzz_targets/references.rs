@@ -1,0 +1,7 @@
+//! A reference file.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    swath::format::zarr::fuzzing::references(data);
+});

@@ -1,0 +1,235 @@
+//! The Blosc 1 container (c-blosc `README_CHUNK_FORMAT.rst`): blocks, each compressed alone, its bytes or bits shuffled before.
+
+use super::{ChunkContext, Codec, Output, Scratch, array, lz4, shortage, size, surplus, u32_le};
+use super::{inflate, zstd};
+use crate::error::{Error, Result};
+use crate::simd;
+
+#[derive(Debug)]
+pub(super) struct Blosc;
+
+const HEADER: usize = 16;
+
+/// What the first 16 bytes say.
+struct Header {
+    flags: u8,
+    element: usize,
+    bytes: usize,
+    block: usize,
+    /// Bytes of the container.
+    stored: usize,
+}
+
+fn damaged(message: &str) -> Error {
+    Error::codec("blosc", message)
+}
+
+impl Header {
+    fn read(input: &[u8]) -> Result<Self> {
+        let [version, _, flags, element] = array::<4>(input, 0).ok_or_else(|| damaged("no header"))?;
+        let word = |at| u32_le(input, at).map(size).ok_or_else(|| damaged("no header"));
+        let header = Self { flags, element: usize::from(element), bytes: word(4)?, block: word(8)?, stored: word(12)? };
+        if version == 0 || version > 2 {
+            return Err(Error::unsupported(format!("Blosc container of version {version}")));
+        }
+        if header.stored > input.len() || header.stored < HEADER {
+            return Err(damaged("the container is longer than its chunk"));
+        }
+        if header.bytes > 0 && (header.block == 0 || header.element == 0) {
+            return Err(damaged("blocks or elements of no size"));
+        }
+        Ok(header)
+    }
+    fn bit_shuffle(&self) -> bool {
+        self.flags & 4 != 0
+    }
+    fn byte_shuffle(&self) -> bool {
+        self.flags & 1 != 0 && self.element > 1
+    }
+    /// In how many streams a block of this size is: one for each byte of the elements where the compressor gains by that.
+    fn streams(&self, block: usize) -> usize {
+        let split = self.flags & 0x10 == 0 && self.element <= 16 && block == self.block;
+        if split && block.checked_div(self.element).unwrap_or(0) >= 128 { self.element } else { 1 }
+    }
+}
+
+impl Codec for Blosc {
+    fn name(&self) -> &str {
+        "blosc"
+    }
+    fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        let header = Header::read(input)?;
+        let input = input.get(..header.stored).unwrap_or_default();
+        let out = output.sized("blosc", header.bytes)?;
+        if header.flags & 2 != 0 {
+            let end = HEADER.saturating_add(header.bytes);
+            let stored = input.get(HEADER..end).ok_or_else(|| shortage("blosc", input.len().saturating_sub(HEADER), header.bytes))?;
+            out.copy_from_slice(stored);
+            return Ok(());
+        }
+        if out.is_empty() {
+            return Ok(());
+        }
+        // A block longer than the chunk is as long as the chunk.
+        let longest = header.block.min(header.bytes);
+        let mut shuffled = scratch.take(if header.byte_shuffle() || header.bit_shuffle() { longest } else { 0 })?;
+        let mut done = Ok(());
+        for (i, block) in out.chunks_mut(header.block).enumerate() {
+            done = one(&header, input, i, block, &mut shuffled, scratch);
+            if done.is_err() {
+                break;
+            }
+        }
+        scratch.give(shuffled);
+        done
+    }
+}
+
+/// Decodes block `index`.
+fn one(header: &Header, input: &[u8], index: usize, block: &mut [u8], shuffled: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+    let place = HEADER.saturating_add(index.saturating_mul(4));
+    let start = u32_le(input, place).map(size).ok_or_else(|| damaged("the table of blocks ends early"))?;
+    let source = input.get(start..).ok_or_else(|| damaged("a block outside of the container"))?;
+    let length = block.len();
+    if !header.byte_shuffle() && !header.bit_shuffle() {
+        return streams(header, source, block, scratch);
+    }
+    let shuffled = shuffled.get_mut(..length).ok_or_else(|| damaged("a block longer than the others"))?;
+    streams(header, source, shuffled, scratch)?;
+    if header.bit_shuffle() {
+        bit_unshuffle(shuffled, header.element, block);
+    } else {
+        simd::unshuffle(shuffled, header.element, block);
+    }
+    Ok(())
+}
+
+fn streams(header: &Header, mut source: &[u8], block: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+    let early = || damaged("a block ends early");
+    let count = header.streams(block.len());
+    let each = block.len().checked_div(count).unwrap_or(0);
+    if each.saturating_mul(count) != block.len() {
+        return Err(damaged("a block is not whole elements"));
+    }
+    for out in block.chunks_exact_mut(each.max(1)) {
+        let stored = u32_le(source, 0).map(size).ok_or_else(early)?;
+        let end = stored.checked_add(4).ok_or_else(early)?;
+        let stream = source.get(4..end).ok_or_else(early)?;
+        source = source.get(end..).unwrap_or_default();
+        if stored == each {
+            out.copy_from_slice(stream);
+            continue;
+        }
+        match header.flags >> 5 {
+            0 => blosclz(stream, out)?,
+            1 => lz4::block(stream, out)?,
+            2 => snappy(stream, out)?,
+            3 => inflate::stream("blosc zlib", stream, true, scratch, &mut Output::Exact(out))?,
+            4 => zstd::decode(stream, scratch, &mut Output::Exact(out))?,
+            other => return Err(Error::unsupported(format!("Blosc compressor {other}"))),
+        }
+    }
+    Ok(())
+}
+
+fn snappy(stream: &[u8], out: &mut [u8]) -> Result<()> {
+    let failed = |e: snap::Error| Error::codec("blosc", e.to_string());
+    // The stream says its size itself; a larger one is refused by the decoder, a smaller one here.
+    let given = snap::raw::Decoder::new().decompress(stream, out).map_err(failed)?;
+    if given == out.len() { Ok(()) } else { Err(shortage("blosc snappy", given, out.len())) }
+}
+
+/// BloscLZ: literals, and matches of up to 8191 bytes back, or further with two bytes more.
+fn blosclz(stream: &[u8], out: &mut [u8]) -> Result<()> {
+    let early = || damaged("a BloscLZ stream ends early");
+    let mut source = stream.iter();
+    let mut at = 0usize;
+    // The first control byte is always one of literals.
+    let mut mask = 31u8;
+    while let Some(&control) = source.next() {
+        let control = control & mask;
+        mask = u8::MAX;
+        if control < 32 {
+            let length = usize::from(control).wrapping_add(1);
+            let literals = source.as_slice().get(..length).ok_or_else(early)?;
+            let end = at.saturating_add(length);
+            out.get_mut(at..end).ok_or_else(|| surplus("blosc blosclz"))?.copy_from_slice(literals);
+            at = end;
+            source = source.as_slice().get(length..).unwrap_or_default().iter();
+            continue;
+        }
+        let mut length = usize::from(control >> 5).wrapping_add(2);
+        if control >> 5 == 7 {
+            loop {
+                let more = *source.next().ok_or_else(early)?;
+                length = length.saturating_add(usize::from(more));
+                if more != 255 {
+                    break;
+                }
+            }
+        }
+        let far = usize::from(control & 31) << 8;
+        let near = *source.next().ok_or_else(early)?;
+        let distance = if near == 255 && control & 31 == 31 {
+            let (high, low) = (*source.next().ok_or_else(early)?, *source.next().ok_or_else(early)?);
+            usize::from(u16::from_be_bytes([high, low])).wrapping_add(8192)
+        } else {
+            far.wrapping_add(usize::from(near)).wrapping_add(1)
+        };
+        let from = at.checked_sub(distance).ok_or_else(|| damaged("a match before the start"))?;
+        let end = at.saturating_add(length);
+        if end > out.len() {
+            return Err(surplus("blosc blosclz"));
+        }
+        repeat(out, from, at, length);
+        at = end;
+    }
+    if at == out.len() { Ok(()) } else { Err(shortage("blosc blosclz", at, out.len())) }
+}
+
+/// Copies forward, where the target may begin inside of the source: what was just written is copied again.
+fn repeat(out: &mut [u8], from: usize, at: usize, length: usize) {
+    let (mut done, distance) = (0usize, at.saturating_sub(from));
+    while done < length {
+        // The pattern doubles with each copy.
+        let step = distance.saturating_add(done).min(length.saturating_sub(done));
+        out.copy_within(from..from.saturating_add(step), at.saturating_add(done));
+        done = done.saturating_add(step.max(1));
+    }
+}
+
+/// Bit k of byte b of all elements stands in row `8 b + k`, eight elements a byte. Blosc leaves blocks as they are whose elements are not
+/// a multiple of eight.
+fn bit_unshuffle(source: &[u8], element: usize, target: &mut [u8]) {
+    let count = source.len().checked_div(element).unwrap_or(0);
+    target.copy_from_slice(source);
+    let row = count >> 3;
+    if count & 7 != 0 || row == 0 {
+        return;
+    }
+    for byte in 0..element {
+        let planes = source.get(byte.saturating_mul(count)..).unwrap_or_default();
+        for group in 0..row {
+            let mut bits = 0u64;
+            for k in 0..8usize {
+                let at = k.saturating_mul(row).saturating_add(group);
+                bits |= u64::from(planes.get(at).copied().unwrap_or(0)) << (k << 3);
+            }
+            for (i, value) in transpose8(bits).to_le_bytes().into_iter().enumerate() {
+                let at = (group << 3).saturating_add(i).saturating_mul(element).saturating_add(byte);
+                if let Some(to) = target.get_mut(at) {
+                    *to = value;
+                }
+            }
+        }
+    }
+}
+
+/// An 8 by 8 matrix of bits transposed.
+fn transpose8(mut bits: u64) -> u64 {
+    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0u64)] {
+        let swapped = (bits ^ bits >> shift) & mask;
+        bits ^= swapped ^ swapped << shift;
+    }
+    bits
+}

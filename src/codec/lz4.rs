@@ -1,0 +1,28 @@
+//! LZ4 blocks, alone (numcodecs) and inside of Blosc.
+
+use super::{ChunkContext, Codec, Output, Scratch, shortage, size, surplus, u32_le};
+use crate::error::{Error, Result};
+
+/// numcodecs `lz4`: the decoded length as a 32-bit little-endian number, then one block.
+#[derive(Debug)]
+pub(super) struct Lz4;
+
+impl Codec for Lz4 {
+    fn name(&self) -> &str {
+        "lz4"
+    }
+    fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        let length = u32_le(input, 0).map(size).ok_or_else(|| Error::codec("lz4", "no length"))?;
+        block(input.get(4..).unwrap_or_default(), output.sized("lz4", length)?)
+    }
+}
+
+/// Decodes a block of exactly this size.
+pub(super) fn block(input: &[u8], out: &mut [u8]) -> Result<()> {
+    match lz4_flex::block::decompress_into(input, out) {
+        Ok(given) if given == out.len() => Ok(()),
+        Ok(given) => Err(shortage("lz4", given, out.len())),
+        Err(lz4_flex::block::DecompressError::OutputTooSmall { .. }) => Err(surplus("lz4")),
+        Err(error) => Err(Error::codec("lz4", error.to_string())),
+    }
+}

@@ -1,0 +1,147 @@
+//! A shard decoded whole (Zarr v3 `sharding_indexed`), where what surrounds it leaves its inner ranges without meaning.
+
+use bytes::Bytes;
+
+use super::{Chain, ChunkContext, Codec, Output, Scratch, Size, array};
+use crate::error::{Error, Result};
+use crate::model::{DataType, Limits};
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) chunk: Vec<u64>,
+    pub(super) chain: Chain,
+    pub(super) index_chain: Chain,
+    pub(super) index_at_start: bool,
+    /// One element; empty for zeros.
+    pub(super) fill: Bytes,
+    pub(super) element: usize,
+}
+
+fn damaged(message: &str) -> Error {
+    Error::codec("sharding_indexed", message)
+}
+
+impl Codec for Shard {
+    fn name(&self) -> &str {
+        "sharding_indexed"
+    }
+    fn input_size(&self, output: Size, chunk: &ChunkContext<'_>) -> Size {
+        // Each inner chunk may be larger than it is decoded, by what its own chain may add; the index has 16 bytes for each.
+        let inner: u64 = self.chunk.iter().fold(1u64, |n, m| n.saturating_mul(*m)).saturating_mul(self.element as u64);
+        let count = usize::try_from((output.most() as u64).checked_div(inner).unwrap_or(0)).unwrap_or(usize::MAX);
+        Size::AtMost(super::bound(output.most(), chunk.limits).saturating_add(count.saturating_mul(1 << 10)))
+    }
+    fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        let counts = self.counts(chunk.shape)?;
+        let mut index_shape = counts.clone();
+        index_shape.push(2);
+        let index_chunk = ChunkContext::new(&index_shape, &DataType::U64, chunk.limits);
+        let index_bytes = index_chunk.bytes()?.unwrap_or(0);
+        Limits::check("max_page_bytes", index_bytes as u64, chunk.limits.max_page_bytes)?;
+        let Size::Exact(stored) = self.index_chain.input_size(&index_chunk)? else {
+            return Err(Error::malformed("a shard index of unknown size"));
+        };
+        let stored = match input.len().checked_sub(stored) {
+            Some(_) if self.index_at_start => input.get(..stored),
+            Some(start) => input.get(start..),
+            None => None,
+        };
+        let stored = stored.ok_or_else(|| damaged("the shard has no room for its index"))?;
+        let total = chunk.elements()?.saturating_mul(self.element);
+        let target = output.sized("sharding_indexed", total)?;
+        let mut index = scratch.take(index_bytes)?;
+        let table = index.get_mut(..index_bytes).unwrap_or_default();
+        let mut done = self.index_chain.decode(stored, &index_chunk, scratch, &mut Output::Exact(table));
+        if done.is_ok() {
+            done = self.inner(input, table, &counts, chunk, scratch, target);
+        }
+        scratch.give(index);
+        done
+    }
+}
+
+impl Shard {
+    /// Inner chunks along each axis.
+    fn counts(&self, shape: &[u64]) -> Result<Vec<u64>> {
+        let divides = |(n, m): (&u64, &u64)| if n.checked_rem(*m) == Some(0) { n.checked_div(*m) } else { None };
+        let counts: Option<Vec<u64>> = shape.iter().zip(&self.chunk).map(divides).collect();
+        match counts {
+            Some(counts) if shape.len() == self.chunk.len() => Ok(counts),
+            _ => Err(Error::malformed(format!("inner chunks of {:?} in a shard of {shape:?}", self.chunk))),
+        }
+    }
+
+    fn inner(&self, input: &[u8], index: &[u8], counts: &[u64], chunk: &ChunkContext<'_>, scratch: &mut Scratch, target: &mut [u8]) -> Result<()> {
+        let inner = ChunkContext::new(&self.chunk, chunk.data_type, chunk.limits);
+        let bytes = inner.bytes()?.ok_or_else(|| Error::unsupported("a whole shard of elements that differ in length"))?;
+        let mut buffer = scratch.take(bytes)?;
+        let decoded = buffer.get_mut(..bytes).unwrap_or_default();
+        let mut at = vec![0u64; counts.len()];
+        let mut done = Ok(());
+        for entry in index.as_chunks::<16>().0 {
+            done = match (array(entry, 0).map(u64::from_ne_bytes), array(entry, 8).map(u64::from_ne_bytes)) {
+                (Some(u64::MAX), Some(u64::MAX)) => {
+                    self.fill(decoded);
+                    Ok(())
+                }
+                (Some(offset), Some(length)) => {
+                    part(input, offset, length).and_then(|stored| self.chain.decode(stored, &inner, scratch, &mut Output::Exact(&mut *decoded)))
+                }
+                _ => Ok(()),
+            };
+            if done.is_err() {
+                break;
+            }
+            place(decoded, &self.chunk, &at, chunk.shape, self.element, target);
+            for (i, n) in at.iter_mut().zip(counts).rev() {
+                *i = i.saturating_add(1);
+                if *i < *n {
+                    break;
+                }
+                *i = 0;
+            }
+        }
+        scratch.give(buffer);
+        done
+    }
+
+    fn fill(&self, decoded: &mut [u8]) {
+        if self.fill.len() == self.element {
+            decoded.chunks_exact_mut(self.element.max(1)).for_each(|e| e.copy_from_slice(&self.fill));
+        } else {
+            decoded.fill(0);
+        }
+    }
+}
+
+fn part(input: &[u8], offset: u64, length: u64) -> Result<&[u8]> {
+    let range = usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|end| usize::try_from(end).ok()));
+    range.and_then(|(start, end)| input.get(start..end)).ok_or_else(|| damaged("an inner chunk outside of the shard"))
+}
+
+/// Copies the rows of inner chunk `at` to their places in the shard.
+fn place(decoded: &[u8], inner: &[u64], at: &[u64], shape: &[u64], element: usize, target: &mut [u8]) {
+    let index = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let Some((row, outer)) = inner.split_last() else { return target.copy_from_slice(decoded) };
+    let row_bytes = index(*row).saturating_mul(element);
+    let mut position = vec![0u64; outer.len()];
+    for source in decoded.chunks_exact(row_bytes.max(1)) {
+        let mut start = 0u64;
+        for (axis, length) in shape.iter().enumerate() {
+            let origin = at.get(axis).zip(inner.get(axis)).map_or(0, |(i, n)| i.saturating_mul(*n));
+            let inside = position.get(axis).copied().unwrap_or(0);
+            start = start.saturating_mul(*length).saturating_add(origin).saturating_add(inside);
+        }
+        let start = index(start).saturating_mul(element);
+        if let Some(to) = target.get_mut(start..start.saturating_add(row_bytes)) {
+            to.copy_from_slice(source);
+        }
+        for (i, n) in position.iter_mut().zip(outer).rev() {
+            *i = i.saturating_add(1);
+            if *i < *n {
+                break;
+            }
+            *i = 0;
+        }
+    }
+}

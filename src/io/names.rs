@@ -1,0 +1,373 @@
+//! From what a caller writes to an object's name, and what a name leaves out.
+//!
+//! The rule of names: a key's URL is taken as it stands. For `file:`, `memory:`, `s3:`, `gs:`, `az:` and the caller's own stores it
+//! is not encoded: `%`, `?`, `#`, blanks and letters of any script are parts of the name. For `http(s):` it is the URL
+//! without query, fragment and user info; what cannot stand in a URL is encoded when the request is sent, and `%` followed by two hexadecimal
+//! digits is taken as encoded already. No key holds a `..` segment or a NUL.
+//!
+//! The query and the user info of an HTTP URL are remembered, and sent with every request at or below that URL. Two URLs that
+//! differ in more than a signature name different objects; the second gets a fragment (`#2`) as part of its key.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use url::Url;
+
+use crate::error::{Error, Result};
+use crate::model::{ObjectKey, Secret};
+
+/// Parameters that sign or authorise a URL, and do not say which object it names.
+const SIGNATURES: &[&str] = &[
+    "sv",
+    "ss",
+    "srt",
+    "sp",
+    "se",
+    "st",
+    "spr",
+    "sig",
+    "sr",
+    "sip",
+    "si",
+    "skoid",
+    "sktid",
+    "skt",
+    "ske",
+    "sks",
+    "skv",
+    "sdd",
+    "saoid",
+    "suoid",
+    "scid",
+    "ses",
+    "rscc",
+    "rscd",
+    "rsce",
+    "rscl",
+    "rsct",
+    "awsaccesskeyid",
+    "googleaccessid",
+    "expires",
+    "signature",
+    "policy",
+    "key-pair-id",
+    "token",
+    "access_token",
+    "api_key",
+    "apikey",
+    "subscription-key",
+];
+
+/// What is sent with requests at and below a URL.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    /// The URL without query, fragment and user info.
+    base: String,
+    pub(super) query: Option<Secret>,
+    /// User and password.
+    pub(super) login: Option<(Secret, Secret)>,
+}
+
+/// A request's URL, and what must not be printed of it.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Without query.
+    pub(super) url: Url,
+    pub(super) query: Option<Secret>,
+    pub(super) login: Option<(Secret, Secret)>,
+    /// Whether the caller named something on this host.
+    pub(super) trusted: bool,
+}
+
+/// The URLs that callers named.
+#[derive(Default)]
+pub(super) struct Names {
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    grants: HashMap<String, Grant>,
+    origins: HashSet<String>,
+}
+
+impl Names {
+    /// The name of a local path that exists, of a URL, or of a local path that does not exist yet.
+    pub(super) fn object(&self, text: &str, own_prefix: impl Fn(&str) -> bool) -> Result<ObjectKey> {
+        if text.contains('\0') {
+            return Err(Error::usage("a name holds a NUL character"));
+        }
+        if own_prefix(text) {
+            let key = ObjectKey::new(without_trailing_slash(text));
+            check(&key)?;
+            return Ok(key);
+        }
+        if std::fs::metadata(text).is_ok() {
+            return local(Path::new(text));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return local(Path::new(text));
+        };
+        let key = match scheme.to_ascii_lowercase().as_str() {
+            "file" => return local_url(rest),
+            "http" | "https" => return self.http(text),
+            "s3" | "s3a" => ObjectKey::new(format!("s3://{}", without_trailing_slash(rest))),
+            "gs" | "gcs" => ObjectKey::new(format!("gs://{}", without_trailing_slash(rest))),
+            "memory" => ObjectKey::new(format!("memory://{}", without_trailing_slash(rest))),
+            "az" | "azure" | "adl" | "abfs" | "abfss" | "wasb" | "wasbs" => azure(without_trailing_slash(rest)),
+            other => return Err(Error::unsupported(format!("URLs of the scheme {other}://"))),
+        };
+        check(&key)?;
+        Ok(key)
+    }
+
+    fn http(&self, text: &str) -> Result<ObjectKey> {
+        // the parser's own message is enough: the text may hold a signature
+        let mut url = Url::parse(text).map_err(|e| Error::usage(format!("not a URL: {e}")).in_object(text))?;
+        let query = url.query().filter(|q| !q.is_empty()).map(Secret::new);
+        let decode = |text: &str| Secret::new(percent_decoded(text).unwrap_or_else(|| text.to_owned()));
+        let login = (!url.username().is_empty()).then(|| (decode(url.username()), decode(url.password().unwrap_or_default())));
+        url.set_query(None);
+        url.set_fragment(None);
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let base = without_trailing_slash(url.as_str()).to_owned();
+
+        let mut known = self.lock();
+        known.origins.insert(url.origin().ascii_serialization());
+        let mut name = base.clone();
+        let mut count = 1_u64;
+        while let Some(grant) = known.grants.get(&name)
+            && identity(grant.query.as_ref()) != identity(query.as_ref())
+        {
+            count += 1;
+            name = format!("{base}#{count}");
+        }
+        // a bare URL takes part in the grants at and above it, unless it had to be told from another
+        if query.is_some() || login.is_some() || (count > 1 && !known.grants.contains_key(&name)) {
+            known.grants.insert(name.clone(), Grant { base, query, login });
+        }
+        drop(known);
+        let key = ObjectKey::new(name);
+        check(&key)?;
+        Ok(key)
+    }
+
+    /// Where a request for an HTTP key goes, and with what.
+    pub(super) fn target(&self, key: &ObjectKey) -> Result<Target> {
+        let name = key.url();
+        let known = self.lock();
+        let grant = prefixes(name).find_map(|prefix| known.grants.get(prefix).map(|grant| (prefix.len(), grant.clone())));
+        let (base, rest, query, login) = match grant {
+            Some((length, grant)) => (grant.base, &name[length..], grant.query, grant.login),
+            None => (String::new(), name, None, None),
+        };
+        let url = Url::parse(&format!("{base}{}", encoded(rest))).map_err(|e| Error::usage(format!("not a URL: {e}")).in_object(name))?;
+        let trusted = known.origins.contains(&url.origin().ascii_serialization());
+        Ok(Target { url, query, login, trusted })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of a query that says which object is meant.
+fn identity(query: Option<&Secret>) -> Vec<String> {
+    let signs = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        SIGNATURES.contains(&name.as_str()) || name.starts_with("x-amz-") || name.starts_with("x-goog-")
+    };
+    query.map(|q| q.expose().split('&').filter(|p| !p.is_empty() && !signs(p)).map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// `name`, and what is left of it before each of its slashes, from the last to the first.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |shorter| shorter.rfind('/').map(|slash| &shorter[..slash]))
+}
+
+/// What is between two names of an HTTP URL: `?` and `#` are letters there, and a `%` may be one.
+fn encoded(path: &str) -> String {
+    let hex = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let mut out = String::with_capacity(path.len());
+    for (at, letter) in path.char_indices() {
+        match letter {
+            '?' => out.push_str("%3F"),
+            '#' => out.push_str("%23"),
+            '\\' => out.push_str("%5C"),
+            '%' if !(hex(at + 1) && hex(at + 2)) => out.push_str("%25"),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// `container/path`, or `container@account.host/path` as the name of a blob's own URL.
+fn azure(rest: &str) -> ObjectKey {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match authority.split_once('@') {
+        Some((container, host)) => {
+            let account = host.split('.').next().unwrap_or(host);
+            let encoded: String = encoded(path);
+            ObjectKey::new(without_trailing_slash(&format!("https://{account}.blob.core.windows.net/{container}/{encoded}")))
+        }
+        None => ObjectKey::new(format!("az://{rest}")),
+    }
+}
+
+fn local_url(rest: &str) -> Result<ObjectKey> {
+    let path = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |path| format!("/{path}"));
+    if std::fs::metadata(&path).is_err()
+        && let Some(decoded) = percent_decoded(&path)
+        && std::fs::metadata(&decoded).is_ok()
+    {
+        return local(Path::new(&decoded));
+    }
+    local(Path::new(&path))
+}
+
+fn local(path: &Path) -> Result<ObjectKey> {
+    let cannot = |e: std::io::Error| Error::storage(e.to_string()).in_object(&path.to_string_lossy());
+    let mut absolute = std::path::absolute(path).map_err(cannot)?;
+    if absolute.components().any(|c| c == Component::ParentDir) {
+        absolute = absolute.canonicalize().unwrap_or_else(|_| without_parents(&absolute));
+    }
+    let text = absolute.to_str().ok_or_else(|| Error::unsupported("file names that are not UTF-8"))?;
+    let key = ObjectKey::new(format!("file://{}", without_trailing_slash(text)));
+    check(&key)?;
+    Ok(key)
+}
+
+/// Of a path that does not exist, so that no link can make `a/b/..` another place than `a`.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The path that a `file:` key names.
+pub(super) fn local_path(key: &ObjectKey) -> Option<&Path> {
+    key.url().strip_prefix("file://").map(Path::new)
+}
+
+/// Refuses names that would lead out of the prefix they were built from.
+pub(super) fn check(key: &ObjectKey) -> Result<()> {
+    let url = key.url();
+    let is_http = url.starts_with("http://") || url.starts_with("https://");
+    let climbs = |segment: &str| segment == ".." || (is_http && segment.contains('%') && percent_decoded(segment).is_some_and(|s| s == ".."));
+    if url.contains('\0') {
+        return Err(Error::malformed("an object's name holds a NUL character"));
+    }
+    if url.split(['/', '\\']).any(climbs) {
+        return Err(Error::malformed("an object's name holds a `..`").in_object(url));
+    }
+    Ok(())
+}
+
+/// `None` where it is not UTF-8 then.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|&b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+fn without_trailing_slash(text: &str) -> &str {
+    text.trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(names: &Names, text: &str) -> String {
+        names.object(text, |_| false).unwrap().url().to_owned()
+    }
+
+    #[test]
+    fn names_of_urls() {
+        let names = Names::default();
+        let here = std::env::current_dir().unwrap();
+        let here = here.to_str().unwrap();
+        for (given, expected) in [
+            ("https://Host.net/a/../b.tif?sig=x#frag", "https://host.net/b.tif"),
+            ("https://u:p@host.net/a b.tif", "https://host.net/a%20b.tif"),
+            ("https://host.net/a%20b.zarr/", "https://host.net/a%20b.zarr"),
+            ("s3://bucket/a b?c#d%20", "s3://bucket/a b?c#d%20"),
+            ("gcs://bucket/x", "gs://bucket/x"),
+            ("memory://m/x/", "memory://m/x"),
+            ("abfs://container/x", "az://container/x"),
+            ("abfss://container@account.dfs.core.windows.net/x y", "https://account.blob.core.windows.net/container/x y"),
+            ("file:///no/such file", "file:///no/such file"),
+            ("/no/such/../file", "file:///no/file"),
+            ("no#such?file%20", &format!("file://{here}/no#such?file%20")),
+        ] {
+            assert_eq!(url(&names, given), expected, "{given}");
+        }
+        assert!(names.object("ftp://h/x", |_| false).unwrap_err().is_unsupported());
+        assert!(names.object("s3://bucket/../x", |_| false).is_err());
+        assert!(names.object("a\0b", |_| false).is_err());
+        assert_eq!(names.object("own+x://a?b", |t| t.starts_with("own+x://")).unwrap().url(), "own+x://a?b");
+    }
+
+    #[test]
+    fn a_query_is_sent_at_and_below_its_url() {
+        let names = Names::default();
+        let root = names.object("https://h.net/c/root.zarr?sv=1&sig=abc", |_| false).unwrap();
+        let sent = |key: &str| {
+            let target = names.target(&ObjectKey::new(key)).unwrap();
+            (target.url.to_string(), target.query.map(|q| q.expose().to_owned()), target.trusted)
+        };
+        let query = Some("sv=1&sig=abc".to_owned());
+        assert_eq!(sent(root.url()), ("https://h.net/c/root.zarr".into(), query.clone(), true));
+        let child = format!("{}/a b/%41?#%zz", root.url());
+        assert_eq!(sent(&child), ("https://h.net/c/root.zarr/a%20b/%41%3F%23%25zz".into(), query, true));
+        assert_eq!(sent("https://h.net/c/root.zarrs"), ("https://h.net/c/root.zarrs".into(), None, true));
+        assert_eq!(sent("https://other.net/c/root.zarr"), ("https://other.net/c/root.zarr".into(), None, false));
+    }
+
+    #[test]
+    fn a_new_signature_is_the_same_object_another_parameter_is_not() {
+        let names = Names::default();
+        let first = url(&names, "https://h/get?id=1&sig=a");
+        assert_eq!(first, "https://h/get");
+        assert_eq!(url(&names, "https://h/get?id=1&sig=b&se=2030"), first);
+        let second = url(&names, "https://h/get?id=2&sig=a");
+        assert_eq!(second, "https://h/get#2");
+        let target = names.target(&ObjectKey::new(format!("{second}/zarr.json"))).unwrap();
+        assert_eq!((target.url.as_str(), target.query.unwrap().expose()), ("https://h/get/zarr.json", "id=2&sig=a"));
+        assert_eq!(names.target(&ObjectKey::new(first)).unwrap().query.unwrap().expose(), "id=1&sig=b&se=2030");
+    }
+
+    #[test]
+    fn no_key_climbs() {
+        for bad in ["file:///data/x/../../etc/passwd", "s3://b/a/..", "https://h/a/%2e%2E/b", "https://h/a/.%2e/b", "memory://a\\..\\b", "s3://b/a\0"]
+        {
+            assert!(check(&ObjectKey::new(bad)).is_err(), "{bad}");
+        }
+        for good in ["file:///data/..x/y..", "s3://b/%2e%2e/x", "https://h/a%20.."] {
+            assert!(check(&ObjectKey::new(good)).is_ok(), "{good}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Which store holds an object, and under which name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+
+use super::local::Files;
+use super::names::{self, Names};
+use super::options::IoOptions;
+use crate::error::{Error, Result};
+use crate::model::ObjectKey;
+
+/// Where an object is.
+pub(super) enum Place {
+    Local(PathBuf),
+    Store { store: Arc<dyn ObjectStore>, path: Path },
+}
+
+/// What kind of store a key belongs to, as far as policy depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Local,
+    Memory,
+    /// Plain HTTP: it cannot list.
+    Http,
+    Other,
+}
+
+/// The stores of one `Io`.
+pub(super) struct Stores {
+    pub(super) names: Names,
+    pub(super) files: Files,
+    own: Vec<(String, Arc<dyn ObjectStore>)>,
+    memory: Arc<InMemory>,
+    #[cfg(feature = "cloud")]
+    cloud: super::cloud::Cloud,
+}
+
+impl Stores {
+    pub(super) fn new(options: &IoOptions) -> Result<Self> {
+        let mut own = options.stores.clone();
+        own.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Ok(Self {
+            names: Names::default(),
+            files: Files::new(options.trusted_mmap),
+            own,
+            memory: Arc::new(InMemory::new()),
+            #[cfg(feature = "cloud")]
+            cloud: super::cloud::Cloud::new(options)?,
+        })
+    }
+
+    pub(super) fn object(&self, text: &str) -> Result<ObjectKey> {
+        self.names.object(text, |url| self.own(url).is_some())
+    }
+
+    /// The caller's store for a URL, and what is left of the URL.
+    fn own<'a>(&self, url: &'a str) -> Option<(&Arc<dyn ObjectStore>, &'a str)> {
+        self.own.iter().find_map(|(prefix, store)| {
+            let rest = url.strip_prefix(prefix.as_str())?;
+            let at_border = prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/');
+            at_border.then(|| (store, rest.trim_start_matches('/')))
+        })
+    }
+
+    pub(super) fn kind(&self, key: &ObjectKey) -> Kind {
+        let url = key.url();
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            _ if self.own(url).is_some() => Kind::Other,
+            Some("file") => Kind::Local,
+            Some("memory") => Kind::Memory,
+            Some("http" | "https") if !is_azure_blob(url) => Kind::Http,
+            _ => Kind::Other,
+        }
+    }
+
+    pub(super) fn place(&self, key: &ObjectKey) -> Result<Place> {
+        names::check(key)?;
+        if let Some((store, rest)) = self.own(key.url()) {
+            return Ok(Place::Store { store: store.clone(), path: path(rest, key)? });
+        }
+        if let Some(path) = names::local_path(key) {
+            return Ok(Place::Local(path.to_owned()));
+        }
+        if let Some(rest) = key.url().strip_prefix("memory://") {
+            return Ok(Place::Store { store: self.memory.clone(), path: path(rest, key)? });
+        }
+        self.remote(key)
+    }
+
+    #[cfg(feature = "cloud")]
+    fn remote(&self, key: &ObjectKey) -> Result<Place> {
+        let (store, path) = self.cloud.place(key, &self.names)?;
+        Ok(Place::Store { store, path })
+    }
+
+    #[cfg(not(feature = "cloud"))]
+    fn remote(&self, key: &ObjectKey) -> Result<Place> {
+        let scheme = key.url().split_once("://").map_or("", |(scheme, _)| scheme);
+        Err(Error::unsupported(format!("{scheme}:// (built without the feature `cloud`)")).in_object(key.url()))
+    }
+}
+
+/// The host of `https://account.blob.core.windows.net/container/name`.
+pub(super) fn is_azure_blob(url: &str) -> bool {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    host.strip_suffix(".blob.core.windows.net").is_some_and(|account| !account.is_empty() && !account.contains('.'))
+}
+
+/// A name in a store.
+pub(super) fn path(name: &str, key: &ObjectKey) -> Result<Path> {
+    Path::parse(name)
+        .map_err(|_| Error::usage("the store has no such names: an empty or dotted segment, or a control character").in_object(key.url()))
+}
