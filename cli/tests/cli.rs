@@ -215,7 +215,7 @@ fn regions_levels_and_names() {
     assert_eq!(reads(&[&group]), small_bytes(0..6, 0..8), "the only array of a group");
     assert_eq!(reads(&[&group, "--array", "a", "--region", "2,:"]), small_bytes(2..3, 0..8));
     assert_eq!(reads(&[&group, "--array", "a", "--region", "1:5,3:"]), small_bytes(1..5, 3..8));
-    assert_eq!(reads(&[&group, "--array", "a", "--region", "3:3,:"]), []);
+    assert!(reads(&[&group, "--array", "a", "--region", "3:3,:"]).is_empty());
 
     small(&folder, "group/b");
     let told = fails(&["read", &group, "-o", &out], 1);
@@ -258,7 +258,7 @@ fn npy_has_a_header_that_numpy_reads() {
 fn slabs_give_what_one_read_gives() {
     let folder = Folder::new();
     let (height, width) = (4096_u64, 5120_u64);
-    let value = |band: u64, y: u64, x: u64| (band * 31 + y * 7 + x * 3 + (y * x >> 9)).to_le_bytes()[0];
+    let value = |band: u64, y: u64, x: u64| (band * 31 + y * 7 + x * 3 + ((y * x) >> 9)).to_le_bytes()[0];
     let chunk = |index: &[u64]| {
         let rows = index[1] * 512..(index[1] + 1) * 512;
         let plane = |band: u64| rows.clone().flat_map(move |y| (0..width).map(move |x| value(band, y, x)));

@@ -123,7 +123,7 @@ fn old_lzw(data: &[u8]) -> Vec<u8> {
             sent = true;
             next += 1;
         }
-        if next - 1 >= 1 << bits && bits < 12 {
+        if next > 1 << bits && bits < 12 {
             bits += 1;
         }
         current = vec![*byte];
