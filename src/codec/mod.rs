@@ -148,4 +148,5 @@ fn shortage(codec: &'static str, given: usize, wanted: usize) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own")]
 mod tests;

@@ -105,7 +105,6 @@ fn old_lzw(data: &[u8]) -> Vec<u8> {
     let (mut next, mut bits) = (258u64, 9);
     let mut current: Vec<u8> = Vec::new();
     let code = |s: &[u8], table: &std::collections::HashMap<Vec<u8>, u64>| if s.len() == 1 { u64::from(s[0]) } else { table[s] };
-    let mut sent = false;
     for byte in data {
         let longer = [current.as_slice(), &[*byte]].concat();
         if longer.len() == 1 || table.contains_key(&longer) {
@@ -116,13 +115,8 @@ fn old_lzw(data: &[u8]) -> Vec<u8> {
         if next < 4096 {
             table.insert(longer, next);
         }
+        next += 1;
         // The decoder is one string behind.
-        if sent {
-            next += 1;
-        } else {
-            sent = true;
-            next += 1;
-        }
         if next > 1 << bits && bits < 12 {
             bits += 1;
         }
