@@ -60,7 +60,9 @@ fn read_http(c: &mut Criterion) {
         group.bench_function(format!("zarr {name}, whole"), |b| b.iter(|| array.blocking_read_into(.., out.view_mut()).unwrap()));
         group.throughput(Throughput::Bytes(512 * 512 * 2));
         let mut out = Array2::<u16>::zeros((512, 512));
-        group.bench_function(format!("zarr {name}, window of 512"), |b| b.iter(|| array.blocking_read_into((WINDOW, WINDOW), out.view_mut()).unwrap()));
+        group.bench_function(format!("zarr {name}, window of 512"), |b| {
+            b.iter(|| array.blocking_read_into((WINDOW, WINDOW), out.view_mut()).unwrap())
+        });
     }
     group.finish();
 }

@@ -150,7 +150,9 @@ async fn data(session: &Session, server: &Host) -> ChunkedArray {
 
 #[test]
 fn opening_a_cog_is_one_request() {
-    for name in ["scene.tif", "terrain.tif", "tiff/cog_overviews.tif", "tiff/cog_many_tiles.tif", "tiff/cog_long_header.tif", "tiff/cog_mask_overviews.tif"] {
+    for name in
+        ["scene.tif", "terrain.tif", "tiff/cog_overviews.tif", "tiff/cog_many_tiles.tif", "tiff/cog_long_header.tif", "tiff/cog_mask_overviews.tif"]
+    {
         let server = serve_file(fixture(name));
         let session = session(|_| {});
         session.block_on(async {
