@@ -114,7 +114,8 @@ fn files(folder: &Path) -> Vec<(&'static str, std::path::PathBuf)> {
     let mut state = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        [(state >> 40) as u8, (state >> 48) as u8, (state >> 56) as u8, 0x3f]
+        let [.., low, middle, high] = state.to_le_bytes();
+        [low, middle, high, 0x3f]
     })
     .take(SIZE * SIZE)
     .flatten()

@@ -6,7 +6,8 @@
 mod common;
 mod support;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use common::tiff::{Image, Packing};
 use common::zarr;
 use futures_util::future::{join_all, try_join_all};
 use ndarray::{Ix2, Ix3};
-use support::server::{Recorded, Server};
+use support::server::{Fault, Server};
 use swath::model::Region;
 use swath::{ChunkedArray, ErrorKind, ReadPlan, Session, SessionOptions};
 
@@ -47,24 +48,78 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)).unwrap()
 }
 
-/// A server of these objects under `/data.zarr/`.
-fn serve(objects: zarr::Objects) -> Server {
-    let server = Server::start();
-    objects.into_iter().for_each(|(key, bytes)| server.put(&format!("data.zarr/{key}"), bytes));
-    server.set_latency(LATENCY);
-    server
+/// A server, and what is known of its objects.
+struct Host {
+    server: Server,
+    sizes: HashMap<String, u64>,
+    log: RefCell<Vec<Asked>>,
 }
 
-fn serve_file(bytes: Vec<u8>) -> Server {
-    let server = Server::start();
-    server.put("image.tif", bytes);
-    server.set_latency(LATENCY);
-    server
+/// A request.
+#[derive(Debug, Clone)]
+struct Asked {
+    method: String,
+    /// Without the slash before it.
+    path: String,
+    /// The bytes that answer it; empty where there is no such object.
+    range: Range<u64>,
+}
+
+impl Host {
+    fn new(objects: zarr::Objects) -> Self {
+        let server = Server::start();
+        let sizes = objects.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect();
+        objects.into_iter().for_each(|(path, bytes)| server.put(&format!("/{path}"), bytes));
+        server.set_latency(LATENCY);
+        Self { server, sizes, log: RefCell::default() }
+    }
+    fn url(&self, path: &str) -> String {
+        self.server.url(&format!("/{path}"))
+    }
+    /// The requests since the last `clear`.
+    fn log(&self) -> Vec<Asked> {
+        let mut log = self.log.borrow_mut();
+        for seen in self.server.take_seen() {
+            let path = seen.path.trim_start_matches('/').to_owned();
+            let range = self.sizes.get(&path).map_or(0..0, |size| range(seen.range.as_deref(), *size));
+            log.push(Asked { method: seen.method, path, range });
+        }
+        log.clone()
+    }
+    fn clear(&self) {
+        self.server.take_seen();
+        self.log.borrow_mut().clear();
+    }
+    fn forbid(&self, path: &str) {
+        self.server.fault(&format!("/{path}"), Fault::Status(403));
+    }
+    fn allow(&self, path: &str) {
+        self.server.heal(&format!("/{path}"));
+    }
+}
+
+/// The bytes that a Range header asks for.
+fn range(header: Option<&str>, size: u64) -> Range<u64> {
+    let Some((first, last)) = header.and_then(|h| h.strip_prefix("bytes=")?.split_once('-')) else { return 0..size };
+    match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) => first..(last + 1).min(size),
+        (Ok(first), Err(_)) => first..size,
+        (Err(_), suffix) => size.saturating_sub(suffix.unwrap())..size,
+    }
+}
+
+/// A server of these objects under `data.zarr/`.
+fn serve(objects: zarr::Objects) -> Host {
+    Host::new(objects.into_iter().map(|(key, bytes)| (format!("data.zarr/{key}"), bytes)).collect())
+}
+
+fn serve_file(bytes: Vec<u8>) -> Host {
+    Host::new(vec![("image.tif".to_owned(), bytes)])
 }
 
 /// The ranges asked of an object since the log was last cleared, sorted.
-fn asked(server: &Server) -> Vec<Range<u64>> {
-    let mut ranges: Vec<Range<u64>> = server.log().iter().map(|r| r.range.clone().unwrap_or_else(|| panic!("{r:?} has no range"))).collect();
+fn asked(server: &Host) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = server.log().into_iter().map(|r| r.range).collect();
     ranges.sort_by_key(|r| (r.start, r.end));
     ranges
 }
@@ -75,27 +130,29 @@ fn foretold(plan: &ReadPlan) -> Vec<Range<u64>> {
     ranges
 }
 
-fn paths(server: &Server) -> Vec<String> {
-    let mut paths: Vec<String> = server.log().iter().map(|r| r.path.trim_start_matches('/').to_owned()).collect();
+fn paths(server: &Host) -> Vec<String> {
+    let mut paths: Vec<String> = server.log().into_iter().map(|r| r.path).collect();
     paths.sort();
     paths
 }
 
-fn bytes_sent(log: &[Recorded]) -> u64 {
-    log.iter().map(|r| r.sent).sum()
+fn bytes_sent(log: &[Asked]) -> u64 {
+    log.iter().map(|r| r.range.end - r.range.start).sum()
 }
 
-async fn level(session: &Session, server: &Server, level: usize) -> ChunkedArray {
+async fn level(session: &Session, server: &Host, level: usize) -> ChunkedArray {
     session.open_cog(&server.url("image.tif")).await.unwrap().level(level).unwrap()
 }
 
-async fn data(session: &Session, server: &Server) -> ChunkedArray {
+async fn data(session: &Session, server: &Host) -> ChunkedArray {
     session.open_zarr(&server.url("data.zarr")).await.unwrap().array("data").await.unwrap()
 }
 
 #[test]
 fn opening_a_cog_is_one_request() {
-    for name in ["scene.tif", "terrain.tif", "tiff/cog_overviews.tif", "tiff/cog_many_tiles.tif", "tiff/cog_long_header.tif", "tiff/cog_mask_overviews.tif"] {
+    for name in
+        ["scene.tif", "terrain.tif", "tiff/cog_overviews.tif", "tiff/cog_many_tiles.tif", "tiff/cog_long_header.tif", "tiff/cog_mask_overviews.tif"]
+    {
         let server = serve_file(fixture(name));
         let session = session(|_| {});
         session.block_on(async {
@@ -108,7 +165,7 @@ fn opening_a_cog_is_one_request() {
                 cog.level(n).unwrap();
             }
             assert_eq!(server.log().len(), 1, "{name}: a level is at hand once the file is open");
-            server.clear_log();
+            server.clear();
             session.open(&server.url("image.tif")).await.unwrap();
             assert!(server.log().len() <= 1, "{name}: opened by its content: {:?}", server.log());
         });
@@ -143,7 +200,7 @@ fn a_region_is_the_requests_that_the_plan_foretold() {
                 let session = session(|o| (forgetful(o), change(o)).1);
                 session.block_on(async {
                     let array = level(&session, &server, 0).await;
-                    server.clear_log();
+                    server.clear();
                     let region = Region::new(region.to_vec());
                     let plan = array.plan(&region).await.unwrap();
                     assert_eq!(server.log().len(), 0, "{name}: a plan fetches no chunk");
@@ -175,7 +232,7 @@ fn overviews_are_read_as_planned() {
     session.block_on(async {
         for n in 0..3 {
             let array = level(&session, &server, n).await;
-            server.clear_log();
+            server.clear();
             let plan = array.plan(..).await.unwrap();
             let (_, stats) = array.read_dyn_with_stats(..).await.unwrap();
             assert_eq!(asked(&server), foretold(&plan), "level {n}");
@@ -193,7 +250,7 @@ fn a_second_read_asks_for_nothing() {
         session.block_on(async {
             let array = level(&session, &server, 0).await;
             let (first, _) = array.read_dyn_with_stats(..).await.unwrap();
-            server.clear_log();
+            server.clear();
             let (second, stats) = array.read_dyn_with_stats(..).await.unwrap();
             assert_eq!(server.log().len(), 0, "{way}");
             assert_eq!((stats.requests, stats.bytes), (0, 0), "{way}");
@@ -207,11 +264,11 @@ fn a_second_read_asks_for_nothing() {
 fn readers_of_one_chunk_share_one_fetch() {
     for readers in [2, 64] {
         let server = serve_file(image(Packing::Deflate).write());
-        server.set_latency(Duration::from_millis(150));
+        server.server.set_latency(Duration::from_millis(150));
         let session = session(forgetful);
         session.block_on(async {
             let array = level(&session, &server, 0).await;
-            server.clear_log();
+            server.clear();
             let one = || array.read_with_stats::<u16, Ix3>((.., 130..200, 130..200));
             let all = try_join_all((0..readers).map(|_| one())).await.unwrap();
             assert_eq!(server.log().len(), 1, "{readers} readers: {:?}", server.log());
@@ -226,10 +283,10 @@ fn readers_of_one_chunk_share_one_fetch() {
 #[test]
 fn a_shared_fetch_outlives_the_reader_that_began_it() {
     let server = serve_file(image(Packing::Deflate).write());
-    server.set_latency(Duration::from_millis(150));
+    server.server.set_latency(Duration::from_millis(150));
     let session = session(forgetful);
     let array = session.block_on(level(&session, &server, 0));
-    server.clear_log();
+    server.clear();
     let region = (.., 130..200_u64, 130..200_u64);
     let mut first = Box::pin(array.read_dyn(region.clone()));
     begin(first.as_mut());
@@ -266,7 +323,7 @@ fn a_dropped_read_stops_asking() {
     let array = session.block_on(level(&session, &server, 0));
     let total = session.block_on(array.plan(..)).unwrap().requests.len();
     assert_eq!(total, 64);
-    server.clear_log();
+    server.clear();
     let mut read = Box::pin(array.read_dyn(..));
     begin(read.as_mut());
     wait_for(|| server.log().len() >= 4);
@@ -292,7 +349,7 @@ fn opening_consolidated_zarr_is_one_request_and_the_race() {
             assert_eq!(paths(&server), ["data.zarr/.zmetadata", "data.zarr/zarr.json"], "{name}");
             assert!(server.log().iter().all(|r| r.method == "GET"), "{name}");
             assert_eq!(group.known_arrays(), ["data"], "{name}");
-            server.clear_log();
+            server.clear();
             let array = group.array("data").await.unwrap();
             assert_eq!(array.shape(), [512, 512], "{name}");
             assert_eq!(paths(&server), [""; 0], "{name}: a known node is at hand");
@@ -309,7 +366,7 @@ fn zarr_chunks_are_one_request_each() {
         let session = session(forgetful);
         session.block_on(async {
             let array = data(&session, &server).await;
-            server.clear_log();
+            server.clear();
             let region = (60..130, 200..300);
             let plan = array.plan(region.clone()).await.unwrap();
             let (_, stats) = array.read_dyn_with_stats(region).await.unwrap();
@@ -325,7 +382,7 @@ fn zarr_chunks_are_one_request_each() {
 #[test]
 fn an_absent_chunk_is_fill_and_a_forbidden_one_an_error() {
     let server = serve(plane().write_v2().into_iter().filter(|(key, _)| key != "data/1.1").collect());
-    server.set_status("data.zarr/data/2.2", 403);
+    server.forbid("data.zarr/data/2.2");
     let session = session(forgetful);
     session.block_on(async {
         let array = data(&session, &server).await;
@@ -347,7 +404,7 @@ fn a_sharded_region_is_the_index_once_and_inner_ranges() {
     let session = session(|o| (forgetful(o), o.merge_gap = 0).1);
     session.block_on(async {
         let array = data(&session, &server).await;
-        server.clear_log();
+        server.clear();
         // The second row of inner chunks of the second shard: neighbours in the object.
         let (_, stats) = array.read_dyn_with_stats((64..128, 256..512)).await.unwrap();
         assert!(server.log().iter().all(|r| r.path.ends_with("data/c/0/1")), "{:?}", server.log());
@@ -356,7 +413,7 @@ fn a_sharded_region_is_the_index_once_and_inner_ranges() {
         assert_eq!(index[0], index_at..shard.len() as u64);
         assert_eq!((stats.requests, stats.pages, stats.bytes), (2, 1, bytes_sent(&server.log())));
         // The index is kept: chunks far from each other are two ranges, and no more.
-        server.clear_log();
+        server.clear();
         let plan = array.plan((0..256, 256..320)).await.unwrap();
         assert_eq!((plan.page_requests, plan.requests.len(), plan.exact), (0, 4, true));
         let (_, stats) = array.read_dyn_with_stats((0..256, 256..320)).await.unwrap();
@@ -371,11 +428,11 @@ fn sixteen_readers_of_a_shard_read_its_index_once() {
     let shard = objects.iter().find(|(key, _)| key == "data/c/0/0").unwrap().1.len();
     let index_at = (shard - 16 * 16 - 4) as u64;
     let server = serve(objects);
-    server.set_latency(Duration::from_millis(100));
+    server.server.set_latency(Duration::from_millis(100));
     let session = session(|o| (forgetful(o), o.merge_gap = 0).1);
     session.block_on(async {
         let array = data(&session, &server).await;
-        server.clear_log();
+        server.clear();
         let inner = |n: u64| array.read_dyn_with_stats((n / 4 * 64..n / 4 * 64 + 64, n % 4 * 64..n % 4 * 64 + 64));
         let all = try_join_all((0..16).map(inner)).await.unwrap();
         let index = asked(&server).into_iter().filter(|r| r.start == index_at).count();
@@ -445,7 +502,7 @@ fn a_large_table_is_read_by_pages() {
             let array = level(&session, &server, 0).await;
             assert!(server.log().len() <= 2, "leaders {leaders}: {:?}", server.log());
             assert!(bytes_sent(&server.log()) < 1 << 20, "leaders {leaders}");
-            server.clear_log();
+            server.clear();
             let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x..x + TILE)).await.unwrap();
             assert!(read.iter().all(|v| *v == 9), "leaders {leaders}");
             // A page of offsets and one of lengths, at once, and the tile.
@@ -453,7 +510,7 @@ fn a_large_table_is_read_by_pages() {
             assert!(bytes_sent(&server.log()) < 1 << 20, "leaders {leaders}: {:?}", server.log());
             assert_eq!((stats.requests, stats.pages), (server.log().len() as u64, 1), "leaders {leaders}");
             // A sparse neighbour lies in the same page.
-            server.clear_log();
+            server.clear();
             let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x + TILE..x + 2 * TILE)).await.unwrap();
             assert!(read.iter().all(|v| *v == 0), "leaders {leaders}");
             assert_eq!((server.log().len(), stats.absent), (0, 1), "leaders {leaders}");
@@ -465,16 +522,16 @@ fn a_large_table_is_read_by_pages() {
 #[test]
 fn a_failed_fetch_fails_all_that_wait_for_it_and_nobody_after() {
     let server = serve(plane().write_v2());
-    server.set_status("data.zarr/data/0.0", 403);
-    server.set_latency(Duration::from_millis(100));
+    server.forbid("data.zarr/data/0.0");
+    server.server.set_latency(Duration::from_millis(100));
     let session = session(forgetful);
     session.block_on(async {
         let array = data(&session, &server).await;
-        server.clear_log();
+        server.clear();
         let all = join_all((0..8).map(|_| array.read::<u16, Ix2>((0..64, 0..64)))).await;
         assert!(all.iter().all(Result::is_err));
         assert_eq!(server.log().len(), 1, "{:?}", server.log());
-        server.set_status("data.zarr/data/0.0", 200);
+        server.allow("data.zarr/data/0.0");
         array.read::<u16, Ix2>((0..64, 0..64)).await.unwrap();
     });
 }

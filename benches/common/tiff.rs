@@ -1,5 +1,7 @@
 //! A writer of tiled GeoTIFF: little-endian, one band, directories and tables before the tiles.
 
+#![allow(clippy::cast_possible_truncation, reason = "files are far below 4 GiB")]
+
 use super::{halved, zlib, zstd};
 
 /// How tiles are packed.
