@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use object_store::ObjectStore;
@@ -185,6 +185,14 @@ impl Session {
     #[must_use]
     pub fn pool(&self) -> &rayon::ThreadPool {
         &self.inner.pool
+    }
+    /// Puts an object into the session's own memory store: `memory://name/path`. Reads of it are views of these bytes.
+    ///
+    /// # Errors
+    /// `Usage` where the URL is not of that store.
+    pub async fn put_memory(&self, url: &str, bytes: Bytes) -> Result<()> {
+        let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
+        self.spawn(async move { io.put_memory(&object, bytes).await }).await
     }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
