@@ -35,9 +35,33 @@ impl Session {
 
     /// Opens the hierarchy whose objects are named by a map.
     pub(crate) async fn open_hierarchy(&self, objects: ObjectMap, source: ObjectKey, counters: &Arc<Counters>) -> Result<Group> {
-        let parser = ZarrParser::new(&objects, source.clone(), &self.inner.limits);
-        let store = self.drive(parser, counters).await.map_err(|e| e.in_object(source.url()))?;
+        let named = |e: Error| e.in_object(source.url());
+        let parser = ZarrParser::new(objects.clone(), source.clone(), &self.inner.limits);
+        let store = match self.drive(parser, counters).await {
+            Err(e) if e.is_not_found() && self.may_walk(&objects) => {
+                // A root without documents of its own may still have nodes below it.
+                let mut store = ZarrStore::unknown(objects, source.clone());
+                let walk = store.children_parser("", &self.inner.limits)?;
+                for (path, node) in self.drive(walk, counters).await.map_err(named)? {
+                    store.insert(&path, node)?;
+                }
+                if store.paths().next().is_none() {
+                    return Err(named(e));
+                }
+                store.set_complete();
+                store
+            }
+            store => store.map_err(named)?,
+        };
         Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, stats: OpenStats::of(counters) })
+    }
+
+    /// Whether looking through all names costs no requests: those of a local folder or of a list.
+    fn may_walk(&self, objects: &ObjectMap) -> bool {
+        match objects {
+            ObjectMap::Prefix(prefix) => self.inner.io.is_local_directory(prefix),
+            ObjectMap::References(_) => true,
+        }
     }
 }
 

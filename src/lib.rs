@@ -1,6 +1,7 @@
 //! Swath reads Cloud Optimized GeoTIFF and Zarr through one read path.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cut numbers that they know"))]
 
 #[cfg_attr(
     not(test),

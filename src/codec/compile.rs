@@ -15,6 +15,8 @@ use super::jpeg;
 use super::lerc;
 #[cfg(feature = "lzma")]
 use super::lzma;
+#[cfg(feature = "pcodec")]
+use super::pcodec;
 #[cfg(feature = "webp")]
 use super::webp;
 use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zstd};
@@ -227,14 +229,29 @@ impl Compiler<'_> {
 
     /// The caller's own codec; it gives elements of the type asked for, and takes bytes.
     fn other(&mut self, name: &str, configuration: &RawJson) -> Result<Option<Action>> {
-        let Some(make) = self.registry.0.get(name) else {
-            return Err(Error::unsupported(format!("codec {name}")));
-        };
+        let Some(make) = self.registry.0.get(name) else { return self.long_tail(name) };
         let codec = make(configuration, &self.data_type)?;
         if self.data_type.size().is_none() {
             self.data_type = DataType::U8;
         }
         Ok(Some(Action::Apart(codec)))
+    }
+
+    /// Rare codecs whose decoding needs no configuration.
+    fn long_tail(&mut self, name: &str) -> Result<Option<Action>> {
+        match name.strip_prefix("numcodecs.").unwrap_or(name) {
+            // Bits were rounded away when it was encoded.
+            "bitround" => Ok(None),
+            #[cfg(feature = "pcodec")]
+            "pcodec" => {
+                let codec = pcodec::Pcodec::new(&self.data_type)?;
+                self.data_type = DataType::U8;
+                Ok(apart(codec))
+            }
+            #[cfg(not(feature = "pcodec"))]
+            "pcodec" => Err(without("pcodec", "pcodec")),
+            _ => Err(Error::unsupported(format!("codec {name}"))),
+        }
     }
 
     #[cfg(any(feature = "jpeg", feature = "webp"))]

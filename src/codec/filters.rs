@@ -80,16 +80,12 @@ macro_rules! floats {
 #[allow(clippy::cast_possible_truncation, reason = "the casts are the definition")]
 fn float_to_int(value: f64, bytes: usize, unsigned: bool) -> i128 {
     let narrow = bytes < 4 || (bytes == 4 && !unsigned);
-    let (low, high) = if narrow { (f64::from(i32::MIN), 2_147_483_648.0) } else { (i64::MIN as f64, 9_223_372_036_854_775_808.0) };
-    if value >= low && value < high {
-        value.trunc() as i128
-    } else if unsigned && bytes == 8 && value >= high && value < 2.0 * high {
-        value.trunc() as i128
-    } else if narrow {
-        i128::from(i32::MIN)
-    } else {
-        i128::from(i64::MIN)
-    }
+    let (low, high) = match (narrow, unsigned && bytes == 8) {
+        (true, _) => (f64::from(i32::MIN), 2f64.powi(31)),
+        (_, false) => (i64::MIN as f64, 2f64.powi(63)),
+        (_, true) => (i64::MIN as f64, 2f64.powi(64)),
+    };
+    if value >= low && value < high { value.trunc() as i128 } else { low as i128 }
 }
 
 fn number(codec: &str, data_type: &DataType) -> Result<(Read, Write, usize)> {

@@ -5,7 +5,9 @@
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::{ChunkContext, Codec, Output, Scratch, array, shortage, surplus, u32_le};
+use super::{ChunkContext, Codec, Output, Scratch, array, u32_le};
+#[cfg(feature = "deflate")]
+use super::{shortage, surplus};
 use crate::error::{Error, Result};
 
 /// How the stream is wrapped.

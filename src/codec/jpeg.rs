@@ -6,6 +6,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::huffman::STANDARD_HUFFMAN;
 use super::{ChunkContext, Codec, Output, Scratch, array, image};
 use crate::error::{Error, Result};
 use crate::model::{JpegColor, Limits};
@@ -40,24 +41,42 @@ struct Frame {
     components: usize,
 }
 
-/// The frame header of a stream, found by its markers.
-fn frame(stream: &[u8]) -> Result<Frame> {
-    let early = || Error::codec("jpeg", "no frame header");
-    let mut rest = stream.strip_prefix(&[0xff, 0xd8]).ok_or_else(|| Error::codec("jpeg", "not a JPEG stream"))?;
-    loop {
-        // A marker is 0xff, any fill bytes of 0xff, and its code.
-        let code = rest.strip_prefix(&[0xff]).and_then(|after| after.iter().position(|b| *b != 0xff).and_then(|at| after.get(at..)));
-        let (marker, segment) = code.and_then(<[u8]>::split_first).ok_or_else(early)?;
-        match *marker {
-            0x01 | 0xd0..=0xd8 => rest = segment,
-            0x00 | 0xd9 | 0xda => return Err(early()),
-            marker @ 0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => return parse_frame(marker, segment),
-            _ => {
-                let length = usize::from(u16::from_be_bytes(array(segment, 0).ok_or_else(early)?));
-                rest = segment.get(length.max(2)..).ok_or_else(early)?;
+/// The segments of a stream or of tables up to the first scan: each marker's code, and what follows it.
+struct Segments<'a>(&'a [u8]);
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = (u8, &'a [u8]);
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            // A marker is 0xff, any fill bytes of 0xff, and its code.
+            let after = self.0.strip_prefix(&[0xff])?;
+            let code = after.iter().position(|b| *b != 0xff)?;
+            let (marker, segment) = after.get(code..)?.split_first()?;
+            match *marker {
+                0x01 | 0xd0..=0xd8 => self.0 = segment,
+                0x00 | 0xd9 | 0xda => return None,
+                marker => {
+                    let length = usize::from(u16::from_be_bytes(array(segment, 0)?));
+                    self.0 = segment.get(length.max(2)..)?;
+                    return Some((marker, segment));
+                }
             }
         }
     }
+}
+
+/// The frame header of a stream.
+fn frame(stream: &[u8]) -> Result<Frame> {
+    if !stream.starts_with(&[0xff, 0xd8]) {
+        return Err(Error::codec("jpeg", "not a JPEG stream"));
+    }
+    let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+    let found = Segments(stream).find(|(marker, _)| is_frame(*marker));
+    found.ok_or_else(|| Error::codec("jpeg", "no frame header")).and_then(|(marker, segment)| parse_frame(marker, segment))
+}
+
+fn has_huffman(stream: &[u8]) -> bool {
+    Segments(stream).any(|(marker, _)| marker == 0xc4)
 }
 
 fn parse_frame(marker: u8, segment: &[u8]) -> Result<Frame> {
@@ -89,14 +108,19 @@ impl Codec for Jpeg {
             return Err(Error::codec("jpeg", format!("{} components where the chunk has {} samples", frame.components, self.samples)));
         }
         let rows = image::rows("jpeg", chunk, frame.width, frame.height, self.samples)?;
-        let Some(tables) = &self.tables else { return self.decode_stream(input, &frame, rows, chunk, scratch, output) };
+        let tables: &[u8] = self.tables.as_deref().unwrap_or_default();
+        let standard: &[u8] = if has_huffman(tables) || has_huffman(input) { &[] } else { &STANDARD_HUFFMAN };
+        if tables.is_empty() && standard.is_empty() {
+            return self.decode_stream(input, &frame, rows, chunk, scratch, output);
+        }
         let mut stream = scratch.take(0)?;
         stream.clear();
         let body = input.get(2..).unwrap_or_default();
-        let length = tables.len().saturating_add(input.len());
+        let length = tables.len().saturating_add(standard.len()).saturating_add(input.len());
         stream.try_reserve(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
         stream.extend_from_slice(&[0xff, 0xd8]);
         stream.extend_from_slice(tables);
+        stream.extend_from_slice(standard);
         stream.extend_from_slice(body);
         let done = self.decode_stream(&stream, &frame, rows, chunk, scratch, output);
         scratch.give(stream);

@@ -112,7 +112,8 @@ fn run<const MSB: bool>(input: &[u8], out: &mut [u8], table: &mut Table) -> Resu
             && next < CODES
         {
             if let Some(entry) = table.0.get_mut(next) {
-                *entry = ((start & 0xffff_ffff) as u32, (length.wrapping_add(1) & 0xffff_ffff) as u32);
+                // Both are below the output's length, which fits.
+                *entry = (u32::try_from(start).unwrap_or(0), u32::try_from(length.wrapping_add(1)).unwrap_or(0));
             }
             next = next.wrapping_add(1);
             if next.wrapping_add(early) >= 1 << bits && bits < 12 {

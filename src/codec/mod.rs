@@ -20,6 +20,10 @@ mod checksum;
 mod compile;
 mod elements;
 mod filters;
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "jpeg")]
+mod huffman;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
 mod image;
 mod inflate;
@@ -33,6 +37,8 @@ mod lzma;
 mod lzw;
 mod output;
 mod packbits;
+#[cfg(feature = "pcodec")]
+mod pcodec;
 mod predictor;
 mod scratch;
 mod shard;
@@ -140,3 +146,7 @@ fn surplus(codec: &'static str) -> Error {
 fn shortage(codec: &'static str, given: usize, wanted: usize) -> Error {
     Error::codec(codec, format!("the data ends after {given} of {wanted} bytes"))
 }
+
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own")]
+mod tests;

@@ -160,6 +160,7 @@ impl Output<'_> {
     }
 
     /// [`fill`](Self::fill) from a reader.
+    #[cfg(any(feature = "bzip2", feature = "lzma"))]
     pub(super) fn fill_from(&mut self, codec: &'static str, mut reader: impl std::io::Read) -> Result<()> {
         self.fill(codec, |room| reader.read(room).map_err(|e| Error::codec(codec, e.to_string())))
     }

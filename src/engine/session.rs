@@ -17,15 +17,6 @@ use crate::model::{Limits, Page, PageId, Secret};
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
 ///
 /// A session owns its decode pool and a small I/O runtime, so its futures may be awaited on any executor.
-///
-/// ```
-/// # fn main() -> swath::Result<()> {
-/// let session = swath::Session::new();
-/// let scene = session.block_on(session.open_cog("testdata/scene.tif"))?;
-/// println!("{:?}", scene.level(0)?.shape());
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<SessionInner>,

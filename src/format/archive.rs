@@ -392,3 +392,141 @@ impl Parser for ArchiveParser {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How a test archive differs from a plain one.
+    #[derive(Clone, Copy, Default)]
+    struct Odd {
+        zip64: bool,
+        comment: usize,
+        flags: u16,
+        method: Option<u16>,
+    }
+
+    /// An archive of stored members (those that end in `.d` deflated, as one stored block), whose local headers have longer extra fields
+    /// than the central directory says.
+    fn archive(members: &[(&str, &[u8])], odd: Odd) -> Vec<u8> {
+        let (mut out, mut list) = (Vec::new(), Vec::new());
+        let n16 = |n: usize| u16::try_from(n).unwrap().to_le_bytes();
+        let n32 = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+        for (name, data) in members {
+            let is_deflated = name.ends_with(".d");
+            let length = u16::try_from(data.len() & 0xffff).unwrap();
+            let stored = if is_deflated { [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), data].concat() } else { data.to_vec() };
+            let method = odd.method.unwrap_or(if is_deflated { 8 } else { 0 });
+            let header = out.len();
+            let sizes = [n32(stored.len()), n32(data.len())].concat();
+            out.extend([b"PK\x03\x04\x14\0".as_slice(), &odd.flags.to_le_bytes(), &method.to_le_bytes(), &[0; 8], &sizes].concat());
+            out.extend([&n16(name.len())[..], &n16(11), name.as_bytes(), b"\x99\x99\x07\0padding", &stored].concat());
+            let (sizes, at, extra) = if odd.zip64 {
+                let numbers = [data.len(), stored.len(), header].map(|n| (n as u64).to_le_bytes()).concat();
+                (vec![0xff; 8], [0xff; 4], [&b"\x55\x55\x02\0xx\x01\0\x18\0"[..], &numbers].concat())
+            } else {
+                (sizes, n32(header), Vec::new())
+            };
+            list.extend([b"PK\x01\x02\x14\0\x14\0".as_slice(), &odd.flags.to_le_bytes(), &method.to_le_bytes(), &[0; 8], &sizes].concat());
+            list.extend([&n16(name.len())[..], &n16(extra.len()), &[0; 10], &at, name.as_bytes(), &extra].concat());
+        }
+        let (start, length, count) = (out.len(), list.len(), members.len());
+        out.extend(list);
+        if odd.zip64 {
+            let record = out.len();
+            let numbers = [count, count, length, start].map(|n| (n as u64).to_le_bytes()).concat();
+            out.extend([b"PK\x06\x06".as_slice(), &44_u64.to_le_bytes(), &[0; 12], &numbers].concat());
+            out.extend([b"PK\x06\x07".as_slice(), &[0; 4], &(record as u64).to_le_bytes(), &[1, 0, 0, 0]].concat());
+            out.extend([b"PK\x05\x06".as_slice(), &[0; 4], &[0xff; 12]].concat());
+        } else {
+            out.extend([b"PK\x05\x06".as_slice(), &[0; 4], &n16(count), &n16(count), &n32(length), &n32(start)].concat());
+        }
+        out.extend(n16(odd.comment));
+        out.resize(out.len() + odd.comment, b'P');
+        out
+    }
+
+    /// The archive, and how many steps and wants it took.
+    fn read(bytes: &[u8]) -> (Result<Archive>, Vec<usize>) {
+        let mut parser = ArchiveParser::new(ObjectKey::new("memory://a.zip"), &Limits::default());
+        let bytes = Bytes::copy_from_slice(bytes);
+        let mut steps = Vec::new();
+        loop {
+            let wants = match parser.step() {
+                Ok(Step::Done(archive)) => return (Ok(archive), steps),
+                Ok(Step::Need(wants)) => wants,
+                Err(e) => return (Err(e), steps),
+            };
+            steps.push(wants.len());
+            for want in wants {
+                let range = match &want {
+                    Want::Range(span) => span.range(),
+                    Want::Suffix { length, .. } => (bytes.len() as u64).saturating_sub(*length)..u64::MAX,
+                    _ => panic!("{want:?}"),
+                };
+                let end = usize::try_from(range.end).unwrap().min(bytes.len());
+                let start = usize::try_from(range.start).unwrap().min(end);
+                let got = Got::Bytes { bytes: bytes.slice(start..end), size: Some(bytes.len() as u64), version: None };
+                if let Err(e) = parser.supply(&want, got) {
+                    return (Err(e), steps);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn members_of_small_and_large_archives() {
+        let large = vec![7; 9 << 20];
+        let small: &[(&str, &[u8])] = &[("t/zarr.json", b"{}"), ("t/a/c/0", b"data"), ("t/a/c/1.d", b"packed"), ("t/empty", b"")];
+        for odd in [
+            Odd::default(),
+            Odd { zip64: true, ..Odd::default() },
+            Odd { comment: 60_000, ..Odd::default() },
+            Odd { comment: 65_535, zip64: true, ..Odd::default() },
+        ] {
+            for big in [false, true] {
+                let mut members = small.to_vec();
+                if big {
+                    members.insert(0, ("t/big", &large));
+                }
+                let bytes = archive(&members, odd);
+                let (found, steps) = read(&bytes);
+                let found = found.unwrap();
+                assert_eq!(found.single_folder(), Some("t"));
+                // With a comment of full length the rest of the archive, or its directory, is not in the first piece.
+                let is_cut = odd.comment == 65_535;
+                assert_eq!(steps, [&[1][..], &[1][..usize::from(is_cut)], &[5][..usize::from(big)]].concat());
+                let map = found.below("t/").into_map();
+                assert_eq!(map.len(), members.len());
+                for (name, data) in &members {
+                    let at = |span: &ByteSpan| bytes[usize::try_from(span.start).unwrap()..usize::try_from(span.end()).unwrap()].to_vec();
+                    match &map[name.strip_prefix("t/").unwrap()] {
+                        Reference::Inline(bytes) => assert_eq!(bytes, data),
+                        Reference::Range(span) => assert_eq!(at(span), *data),
+                        Reference::Deflated { span, size } => {
+                            assert_eq!(at(span)[5..], **data);
+                            assert_eq!(*size, data.len() as u64);
+                        }
+                        Reference::Whole(_) => panic!(),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for name in ["../x", "/x", "a//x", "a\\x", "a/./x"] {
+            assert!(read(&archive(&[(name, b"x")], Odd::default())).0.is_err(), "{name}");
+        }
+        for odd in [Odd { flags: 1, ..Odd::default() }, Odd { method: Some(12), ..Odd::default() }] {
+            assert!(read(&archive(&[("a", b"x")], odd)).0.unwrap_err().is_unsupported());
+        }
+        let good = archive(&[("a", b"xyz"), ("b/c.d", b"uvw")], Odd::default());
+        for end in 0..good.len() {
+            assert!(read(&good[..end]).0.is_err(), "cut at {end}");
+        }
+        assert!(read(&good).0.is_ok());
+        assert!(read(b"").0.is_err());
+    }
+}

@@ -127,7 +127,8 @@ mod tests {
         let matrix = [1.0, 2.0, 0.0, 100.0, 3.0, 4.0, 0.0, 200.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         assert_eq!(GeoTransform::from_tags(&[], &[], &matrix, false).unwrap().coefficients(), [100.0, 1.0, 2.0, 200.0, 3.0, 4.0]);
         assert_eq!(GeoTransform::from_tags(&[0.0, 0.0], &[], &matrix, false).unwrap().pixel_size().0, 1.0_f64.hypot(3.0));
-        for (scale, tie, matrix) in [(&[1.0][..], &[][..], &[][..]), (&[1.0, 1.0], &[0.0; 5], &[]), (&[], &[0.0; 6], &[0.0; 15]), (&[f64::NAN, 1.0], &[0.0; 6], &[])]
+        for (scale, tie, matrix) in
+            [(&[1.0][..], &[][..], &[][..]), (&[1.0, 1.0], &[0.0; 5], &[]), (&[], &[0.0; 6], &[0.0; 15]), (&[f64::NAN, 1.0], &[0.0; 6], &[])]
         {
             assert!(GeoTransform::from_tags(scale, tie, matrix, false).is_none());
         }

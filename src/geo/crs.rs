@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn codes_and_definitions() {
         let of = |keys: &[[u16; 4]]| {
-            let mut directory = vec![1, 1, 0, keys.len() as u16];
+            let mut directory = vec![1, 1, 0, u16::try_from(keys.len()).unwrap()];
             directory.extend(keys.iter().flatten());
             Crs::from_geokeys(&GeoKeys::parse(&directory, &[], "My map|"))
         };

@@ -155,7 +155,14 @@ mod tests {
         assert_eq!(fill("255", DataType::U8), Some(vec![255]));
         assert_eq!(fill("255.0", DataType::U8), Some(vec![255]));
         assert_eq!(fill("0", DataType::U8), Some(vec![]));
-        for (text, t) in [("-1", DataType::U8), ("256", DataType::U8), ("0.5", DataType::I16), ("nan", DataType::I32), ("1e300", DataType::F32), ("70000", DataType::F16)] {
+        for (text, t) in [
+            ("-1", DataType::U8),
+            ("256", DataType::U8),
+            ("0.5", DataType::I16),
+            ("nan", DataType::I32),
+            ("1e300", DataType::F32),
+            ("70000", DataType::F16),
+        ] {
             assert_eq!(fill(text, t), None, "{text}");
         }
         assert_eq!(fill("18446744073709551615", DataType::U64), Some(vec![255; 8]));

@@ -240,7 +240,6 @@ mod tests {
         assert!(poll(&mut huge).is_none());
         drop(small);
         let huge = poll(&mut huge).unwrap();
-        assert!(admission.try_acquire(0).is_some(), "nothing weighs nothing");
         assert!(admission.try_acquire(1).is_none());
         drop(huge);
         assert_eq!(admission.used(), 0);
@@ -273,7 +272,9 @@ mod loom_tests {
     /// Whatever the interleaving, all pass, and never together above the budget.
     #[test]
     fn loom_admission_passes_all_within_the_budget() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2); // three threads: all interleavings would take hours
+        model.check(|| {
             let admission = Admission::new(2);
             let inside = Arc::new(AtomicU64::new(0));
             let pass = |bytes: u64| {

@@ -44,8 +44,8 @@ use flight::Flights;
 use store::{Place, Stores};
 
 pub(crate) use cache::ByteCache;
-pub(crate) use counters::{Counters, CountersSnapshot};
-pub(crate) use fetch::{Fetch, PlannedRequest};
+pub(crate) use counters::Counters;
+pub(crate) use fetch::PlannedRequest;
 pub(crate) use limit::{Admission, Permit};
 pub(crate) use options::{IoOptions, MapFile};
 pub(crate) use ranges::MergePolicy;

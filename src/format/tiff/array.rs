@@ -9,10 +9,11 @@ use std::sync::Arc;
 use super::TiffFile;
 use super::chain::{Samples, chain, columns, row_bytes};
 use super::directory::{Directory, Layout};
+use super::ghost::GhostArea;
 use crate::error::{Error, Result};
 use crate::geo::Nodata;
 use crate::model::{
-    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, reserve,
+    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, reserve,
 };
 
 /// Rows of a page of a table that is not loaded, at most.
@@ -48,7 +49,11 @@ impl Directory {
         let data_type = samples.data_type()?;
         let (grid, order) = self.grid()?;
         let chain = chain(self, file, samples, &data_type, columns(self))?;
-        let manifest = ChunkManifest::Table(self.chunk_table(file, &grid, samples, limits)?);
+        let table = self.chunk_table(file, &grid, samples, limits)?;
+        let mut chains = vec![chain];
+        if table.leader_chain.is_some() {
+            chains.extend(chains.first().map(|usual| [&[CodecSpec::SizeLeader], usual.as_slice()].concat()));
+        }
         let names: &[&str] = if grid.rank() == 4 { &["band", "z", "y", "x"] } else { &["band", "y", "x"] };
         let dims = names.iter().zip(grid.shape()).map(|(name, length)| Dim { name: (*name).to_owned(), length: *length }).collect();
         let fill_value = self.nodata_value().and_then(|nodata| nodata.fill_value(&data_type)).unwrap_or(FillValue::ZERO);
@@ -59,8 +64,8 @@ impl Directory {
             data_type,
             fill_value,
             order,
-            chains: vec![chain],
-            manifest,
+            chains,
+            manifest: ChunkManifest::Table(table),
             attributes: RawJson::default(),
         };
         meta.check(limits)?;
@@ -105,13 +110,15 @@ impl Directory {
             Column::Loaded(numbers) => numbers.len() as u64,
             Column::Stored { .. } => self.lengths.as_ref().map_or(0, |table| table.count),
         };
+        let leaders = file.structure.as_ref().is_some_and(GhostArea::leaders);
+        let paged = matches!((&offsets.column, &lengths), (Column::Stored { .. }, Column::Stored { .. }));
         Ok(ChunkTable {
             object: file.object.clone(),
             rows: count.min(offsets.count).min(grid.chunk_count()),
             offsets: offsets.column.clone(),
             lengths,
             page_rows: (limits.table_page_bytes / 8).clamp(1, PAGE_ROWS),
-            leader_chain: None,
+            leader_chain: (leaders && paged).then_some(1),
         })
     }
 }

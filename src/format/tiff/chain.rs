@@ -34,13 +34,14 @@ impl Samples {
         use DataType as T;
         let Self { bits, format } = self;
         Ok(match (format, bits) {
-            (1, 1..=8) => T::U8,
-            (1, 9..=16) => T::U16,
-            (1, 17..=32) => T::U32,
+            (2, 8) => T::I8,
+            (2, 16) => T::I16,
+            (2, 32) => T::I32,
+            // As every other reader has it, odd depths have no sign.
+            (1 | 2, 1..=8) => T::U8,
+            (1 | 2, 9..=16) => T::U16,
+            (1 | 2, 17..=32) => T::U32,
             (1, 64) => T::U64,
-            (2, 1..=8) => T::I8,
-            (2, 9..=16) => T::I16,
-            (2, 17..=32) => T::I32,
             (2, 64) => T::I64,
             (3, 16) => T::F16,
             (3, 24 | 32) => T::F32,
@@ -164,11 +165,11 @@ fn predictor(directory: &Directory) -> Result<u16> {
 /// The chain of codecs of an image's chunks, in the order of decoding.
 pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, data_type: &DataType, columns: u64) -> Result<Vec<CodecSpec>> {
     let of_pixel = if directory.is_separate() { 1 } else { directory.samples };
-    check_color(directory, of_pixel)?;
     let (mut chain, is_bytes) = match decompress(directory, samples, of_pixel)? {
         Stage::Bytes(chain) => (chain, true),
         Stage::Elements(chain) => (chain, false),
     };
+    check_color(directory, of_pixel)?;
     // libtiff reverses the stored bits before any codec but those that know bit orders themselves.
     if directory.fill_order == 2 && directory.compression != 7 {
         chain.insert(0, CodecSpec::ReverseBits);
@@ -190,13 +191,13 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
     }
     match (samples.format, samples.bits) {
         (3, 24) => chain.push(CodecSpec::Float24(file.endian)),
-        (1 | 2, 24) => chain.push(CodecSpec::Int24(file.endian)),
         (_, 8) => {}
         _ if samples.is_whole() => {
             if data_type.swap_unit() > 1 {
                 chain.push(CodecSpec::ByteOrder(file.endian));
             }
         }
+        // Integers of 24 bits too: the other readers take them as packed bits, whatever the byte order of the file.
         (_, bits) => {
             let bits = u8::try_from(bits).map_err(|_| Error::unsupported(format!("tiff samples of {bits} bits")))?;
             chain.push(CodecSpec::UnpackBits { bits, row });

@@ -62,7 +62,9 @@ mod tests {
         assert_eq!(good.items.len(), 5);
         let edited = GhostArea::parse(&text("YES")).unwrap();
         assert!(!edited.leaders() && !edited.directories_first() && edited.is_outdated());
-        for bad in [&b""[..], b"GDAL_STRUCTURAL_METADATA_SIZE=", b"GDAL_STRUCTURAL_METADATA_SIZE=abcdef bytes\n", b"GDAL_STRUCTURAL_METADATA_SIZE=000009"] {
+        for bad in
+            [&b""[..], b"GDAL_STRUCTURAL_METADATA_SIZE=", b"GDAL_STRUCTURAL_METADATA_SIZE=abcdef bytes\n", b"GDAL_STRUCTURAL_METADATA_SIZE=000009"]
+        {
             assert!(GhostArea::parse(bad).is_none());
         }
         assert_eq!(GhostArea::parse(b"GDAL_STRUCTURAL_METADATA_SIZE=999999 bytes\nA=B").unwrap().get("A"), Some("B"));

@@ -3,6 +3,9 @@
 use super::TiffFile;
 use super::directory::Directory;
 
+/// Images among which that of an overview or a mask is looked for, and levels of one image: a bound on the work that a file can ask for.
+const NEAREST: usize = 64;
+
 /// An image with its overviews and masks, as places in [`TiffFile::directories`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pyramid {
@@ -37,11 +40,13 @@ impl TiffFile {
         for (place, directory) in self.directories.iter().enumerate().filter(|(_, d)| !d.is_mask()) {
             let parent = directory.index.parent();
             let below = |image: &Directory| parent.as_ref() == Some(&image.index);
-            let owner = pyramids.iter_mut().rev().find(|pyramid| {
-                base(pyramid).is_some_and(|image| {
-                    let related = if parent.is_some() { below(image) } else { directory.is_reduced() && image.index.depth() == 1 };
-                    related && is_overview(directory, image)
-                })
+            let owned = parent.is_some() || directory.is_reduced();
+            let owner = pyramids.iter_mut().rev().take(if owned { NEAREST } else { 0 }).find(|pyramid| {
+                pyramid.levels.len() < NEAREST
+                    && base(pyramid).is_some_and(|image| {
+                        let related = if parent.is_some() { below(image) } else { directory.is_reduced() && image.index.depth() == 1 };
+                        related && is_overview(directory, image)
+                    })
             });
             match owner {
                 Some(pyramid) => pyramid.levels.push(place),
@@ -62,7 +67,7 @@ impl TiffFile {
     /// Gives a mask to the nearest image before it that has its size and no mask.
     fn give_mask(&self, pyramids: &mut [Pyramid], place: usize, mask: &Directory) {
         let size = |level: usize| self.directories.get(level).map(|d| (d.width, d.height));
-        for pyramid in pyramids.iter_mut().rev().filter(|p| p.levels.first().is_some_and(|first| *first < place)) {
+        for pyramid in pyramids.iter_mut().rev().take(NEAREST).filter(|p| p.levels.first().is_some_and(|first| *first < place)) {
             let slots = pyramid.levels.iter().zip(&mut pyramid.masks);
             let free = |(level, slot): &(&usize, &mut Option<usize>)| slot.is_none() && size(**level) == Some((mask.width, mask.height));
             if let Some((_, slot)) = slots.into_iter().find(free) {

@@ -25,16 +25,8 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    pub(super) fn new(objects: &ObjectMap, limits: &Limits) -> Self {
-        Self {
-            objects: objects.clone(),
-            limits: limits.clone(),
-            found: HashMap::new(),
-            pending: HashMap::new(),
-            waiting: HashSet::new(),
-            asked: Vec::new(),
-            total: 0,
-        }
+    pub(super) fn new(objects: ObjectMap, limits: &Limits) -> Self {
+        Self { objects, limits: limits.clone(), found: HashMap::new(), pending: HashMap::new(), waiting: HashSet::new(), asked: Vec::new(), total: 0 }
     }
     pub(super) fn objects(&self) -> &ObjectMap {
         &self.objects

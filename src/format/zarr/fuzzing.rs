@@ -11,7 +11,7 @@ use crate::model::{Got, Limits, ObjectKey, ObjectMap, PageId, Parser, Reference,
 
 fn open(name: &str, data: &[u8]) -> Option<ZarrStore> {
     let map = HashMap::from([(name.to_owned(), Reference::Inline(Bytes::copy_from_slice(data)))]);
-    let mut parser = ZarrParser::new(&ObjectMap::References(Arc::new(map)), ObjectKey::new("memory://fuzz"), &limits());
+    let mut parser = ZarrParser::new(ObjectMap::References(Arc::new(map)), ObjectKey::new("memory://fuzz"), &limits());
     loop {
         match parser.step().ok()? {
             Step::Done(store) => return Some(store),

@@ -5,9 +5,9 @@ use zarrs_metadata::v3::MetadataV3;
 
 use super::path::join;
 use crate::error::{Error, Result};
-use crate::model::{Axis, ChunkGrid, Edge, KeyNames, Limits, Missing, ObjectMap};
+use crate::model::{Axis, ChunkGrid, Edge, KeyNames, Missing, ObjectMap};
 
-/// Chunks along one axis of a rectilinear grid.
+/// Lengths of chunks of a rectilinear grid, all axes together.
 const MAX_RECTILINEAR_CHUNKS: u64 = 1 << 20;
 
 /// A regular grid. A chunk length of 0 is taken where the axis has no elements.
@@ -45,11 +45,15 @@ pub(super) fn lengths(value: &Value) -> Option<Vec<u64>> {
 fn rectilinear(axes: Option<&Value>, shape: &[u64]) -> Result<ChunkGrid> {
     let bad = || Error::malformed("chunk_grid: the chunk shapes of a rectilinear grid");
     let axes = axes.and_then(Value::as_array).ok_or_else(bad)?;
+    if axes.len() != shape.len() {
+        return Err(Error::malformed("the chunk grid has another rank than the array"));
+    }
+    let mut left = MAX_RECTILINEAR_CHUNKS;
     let mut list = Vec::new();
     for axis in axes {
         let axis = match axis {
             Value::Number(length) => Axis::Regular(length.as_u64().ok_or_else(bad)?),
-            Value::Array(runs) => Axis::Ends(ends(runs)?.into()),
+            Value::Array(runs) => Axis::Ends(ends(runs, &mut left)?.into()),
             _ => return Err(bad()),
         };
         list.push((axis, Edge::Padded));
@@ -57,7 +61,8 @@ fn rectilinear(axes: Option<&Value>, shape: &[u64]) -> Result<ChunkGrid> {
     ChunkGrid::new(shape.to_vec(), list)
 }
 
-fn ends(runs: &[Value]) -> Result<Vec<u64>> {
+/// Where the chunks of an axis end; takes their number from `left`.
+fn ends(runs: &[Value], left: &mut u64) -> Result<Vec<u64>> {
     let bad = || Error::malformed("chunk_grid: the chunk shapes of a rectilinear grid");
     let mut ends = Vec::new();
     let mut end: u64 = 0;
@@ -70,7 +75,7 @@ fn ends(runs: &[Value]) -> Result<Vec<u64>> {
             length => (length.as_u64(), Some(1)),
         };
         let (Some(length), Some(count)) = (length, count) else { return Err(bad()) };
-        Limits::check("chunks along an axis", (ends.len() as u64).saturating_add(count), MAX_RECTILINEAR_CHUNKS)?;
+        *left = left.checked_sub(count).ok_or_else(|| Error::limit("chunks of a rectilinear grid", count, *left))?;
         for _ in 0..count {
             end = end.checked_add(length).ok_or_else(bad)?;
             ends.push(end);

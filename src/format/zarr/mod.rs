@@ -26,6 +26,8 @@ mod corpus_values;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use base64::decode as decode_base64;
@@ -37,7 +39,9 @@ pub use store::{Node, NodeKind, Version, ZarrStore};
 pub use walk::ChildrenParser;
 
 use crate::error::Result;
-use crate::model::{ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson};
+use crate::model::{
+    ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson, Reference,
+};
 use json::Text;
 
 /// Members of the document of one array.
@@ -60,8 +64,11 @@ impl Context<'_> {
     fn check_codecs(&self, count: usize) -> Result<()> {
         Limits::check("max_codecs", count as u64, self.limits.max_codecs).map(drop)
     }
+    /// Whether an object of this array is compressed by an archive: then ranges inside of it have no meaning.
     fn has_compressed_members(&self) -> bool {
-        self.compressed_members
+        let ObjectMap::References(map) = self.objects else { return false };
+        let inside = path::join(self.path, "");
+        self.compressed_members && map.iter().any(|(name, r)| matches!(r, Reference::Deflated { .. }) && name.starts_with(&inside))
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is one field of the result")]

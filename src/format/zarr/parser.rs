@@ -25,7 +25,7 @@ pub struct ZarrParser {
 impl ZarrParser {
     /// Opens the root of `objects`; `source` names it.
     #[must_use]
-    pub fn new(objects: &ObjectMap, source: ObjectKey, limits: &Limits) -> Self {
+    pub fn new(objects: ObjectMap, source: ObjectKey, limits: &Limits) -> Self {
         Self { fetch: Fetch::new(objects, limits), source }
     }
 
@@ -186,7 +186,7 @@ impl NodeParser {
         let v2 = version != Some(Version::V3);
         let v3 = version != Some(Version::V2);
         let names = v3.then_some("zarr.json").into_iter().chain(V2_DOCUMENTS.into_iter().filter(|_| v2)).map(|name| join(path, name)).collect();
-        Ok(Self { fetch: Fetch::new(objects, limits), path: path.to_owned(), names })
+        Ok(Self { fetch: Fetch::new(objects.clone(), limits), path: path.to_owned(), names })
     }
 }
 

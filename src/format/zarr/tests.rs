@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::model::{Got, Location, ObjectMap, Parser, Reference, Step, Want};
+use crate::model::{Got, Location, ObjectMap, Parser, Step, Want};
 
 const V2: &str =
     r#"{"zarr_format":2,"shape":[5,3],"chunks":[2,2],"dtype":">i2","compressor":{"id":"zlib","level":1},"fill_value":-1,"order":"F","filters":null}"#;
@@ -17,7 +17,7 @@ const V3: &str = r#"{"zarr_format":3,"node_type":"array","shape":[5,3],"data_typ
 
 /// Opens objects below `memory://s`; gives the result and the names asked for, a list a step.
 fn open(objects: &[(&str, &str)]) -> (Result<ZarrStore>, Vec<Vec<String>>) {
-    let mut parser = ZarrParser::new(&ObjectMap::Prefix(ObjectKey::new("memory://s")), ObjectKey::new("memory://s"), &Limits::default());
+    let mut parser = ZarrParser::new(ObjectMap::Prefix(ObjectKey::new("memory://s")), ObjectKey::new("memory://s"), &Limits::default());
     let asked = std::cell::RefCell::new(Vec::new());
     (drive(&mut parser, objects, &asked), asked.into_inner())
 }
@@ -60,7 +60,9 @@ fn both_versions_race_and_the_newer_wins() {
         r#"{{"zarr_format":3,"node_type":"group","consolidated_metadata":{{"kind":"inline","must_understand":false,"metadata":{{"b":{V3}}}}}}}"#
     );
     let group = r#"{"zarr_format":3,"node_type":"group","consolidated_metadata":null}"#;
-    let table: [(&[(&str, &str)], usize, Option<(Version, &[&str], bool)>); 7] = [
+    type Expected<'a> = Option<(Version, &'a [&'a str], bool)>;
+    type Objects<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Objects<'_>, usize, Expected<'_>); 7] = [
         (&[(".zmetadata", &consolidated)], 1, Some((Version::V2, &["a"], true))),
         (&[("zarr.json", &inline), (".zmetadata", &consolidated)], 1, Some((Version::V3, &["b"], true))),
         (&[("zarr.json", V3)], 1, Some((Version::V3, &[""], true))),
@@ -197,10 +199,11 @@ fn listed_names_tell_all_nodes() {
         ("top/.zgroup".to_owned(), inline("{}")),
         ("top/a/.zarray".to_owned(), inline(V2)),
         ("top/a/0.0".to_owned(), deflated),
+        ("top/a/1.0".to_owned(), Reference::Whole(object)),
         ("top/b/zarr.json".to_owned(), Reference::Whole(ObjectKey::new("memory://s/elsewhere"))),
     ]);
     let objects = ObjectMap::References(Arc::new(map));
-    let mut parser = ZarrParser::new(&objects, ObjectKey::new("memory://archive"), &Limits::default());
+    let mut parser = ZarrParser::new(objects, ObjectKey::new("memory://archive"), &Limits::default());
     let asked = std::cell::RefCell::new(Vec::new());
     let store = drive(&mut parser, &[("elsewhere", V3)], &asked).unwrap();
     assert_eq!(asked.take(), [["elsewhere"]]);
@@ -210,6 +213,8 @@ fn listed_names_tell_all_nodes() {
     assert_eq!(meta.chains[1].first(), Some(&CodecSpec::Deflate));
     assert!(matches!(meta.manifest.locate(&[0, 0], &meta.grid, &HashMap::new()), Ok(Location::At { chain: 1, .. })));
     assert!(matches!(meta.manifest.locate(&[0, 1], &meta.grid, &HashMap::new()), Ok(Location::Absent)));
+    let lost = meta.manifest.locate(&[1, 0], &meta.grid, &HashMap::new());
+    assert!(matches!(lost, Ok(Location::Whole { missing: crate::model::Missing::Error, .. })));
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn documents_are_bounded() {
         assert!(matches!(open(&[(name, &text)]).0.unwrap_err().kind(), ErrorKind::Limit { what: "max_json_depth", .. }), "{name}");
     }
     let mut parser = ZarrParser::new(
-        &ObjectMap::Prefix(ObjectKey::new("memory://s")),
+        ObjectMap::Prefix(ObjectKey::new("memory://s")),
         ObjectKey::new("memory://s"),
         &Limits { max_metadata_bytes: 10, ..Limits::default() },
     );

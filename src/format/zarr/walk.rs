@@ -32,7 +32,7 @@ impl ChildrenParser {
     pub(super) fn new(objects: &ObjectMap, path: &str, limits: &Limits) -> Result<Self> {
         check_name(path)?;
         let mut parser = Self {
-            fetch: Fetch::new(objects, limits),
+            fetch: Fetch::new(objects.clone(), limits),
             lists: HashMap::new(),
             next: BTreeSet::new(),
             documents: Vec::new(),

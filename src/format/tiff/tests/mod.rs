@@ -1,6 +1,10 @@
 //! Hand-built headers, and (with `SWATH_CORPUS`) real files.
 
+#![allow(clippy::cast_possible_truncation, reason = "tests know their numbers")]
+
 mod build;
 mod corpus;
 mod headers;
 mod mapping;
+mod paging;
+mod pixels;

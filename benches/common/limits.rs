@@ -1,0 +1,41 @@
+//! What no reader can be faster than: the raw decompressor into memory that is already touched, and memcpy.
+
+use super::tiff::{Image, Packing};
+
+/// The stored tiles of an image's first level, as a limit to decode them against.
+pub struct Limit {
+    packing: Packing,
+    tiles: Vec<Vec<u8>>,
+    scratch: Vec<u8>,
+}
+
+impl Limit {
+    pub fn of(image: &Image) -> Self {
+        Self { packing: image.packing, tiles: image.tiles(), scratch: vec![1; image.tile * image.tile * image.element] }
+    }
+
+    /// Decompresses (or copies) all tiles, one after the other, into the same memory.
+    pub fn run(&mut self) -> u8 {
+        match self.packing {
+            Packing::None => self.tiles.iter().for_each(|t| self.scratch.copy_from_slice(t)),
+            Packing::Deflate => {
+                let mut decompressor = libdeflater::Decompressor::new();
+                for tile in &self.tiles {
+                    decompressor.zlib_decompress(tile, &mut self.scratch).unwrap();
+                }
+            }
+            Packing::Zstd => {
+                let mut context = zstd_safe::DCtx::create();
+                for tile in &self.tiles {
+                    context.decompress(&mut self.scratch[..], tile).unwrap();
+                }
+            }
+        }
+        self.scratch[0]
+    }
+
+    /// Bytes of all tiles, decoded.
+    pub fn bytes(&self) -> u64 {
+        (self.tiles.len() * self.scratch.len()) as u64
+    }
+}

@@ -1,0 +1,155 @@
+//! A writer of tiled GeoTIFF: little-endian, one band, directories and tables before the tiles.
+
+#![allow(clippy::cast_possible_truncation, reason = "files are far below 4 GiB")]
+
+use super::{halved, zlib, zstd};
+
+/// How tiles are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    None,
+    Deflate,
+    Zstd,
+}
+
+/// A square image, and how it is to be written.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Little-endian pixels, row by row.
+    pub pixels: Vec<u8>,
+    /// Pixels of a side.
+    pub size: usize,
+    /// Pixels of a side of a tile.
+    pub tile: usize,
+    /// Bytes of a pixel: 2 is `u16`, 4 is `f32`.
+    pub element: usize,
+    pub packing: Packing,
+    /// 1, 2 or 3.
+    pub predictor: u16,
+    /// Overviews, each half the size of the one before.
+    pub overviews: usize,
+}
+
+struct Level {
+    size: usize,
+    tiles: Vec<Vec<u8>>,
+}
+
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
+const ENTRIES: usize = 13;
+
+impl Image {
+    /// The file.
+    pub fn write(&self) -> Vec<u8> {
+        let mut levels = vec![self.level(&self.pixels, self.size)];
+        let (mut pixels, mut size) = (self.pixels.clone(), self.size);
+        for _ in 0..self.overviews {
+            pixels = halved(&pixels, size, self.element);
+            size = size.div_ceil(2);
+            levels.push(self.level(&pixels, size));
+        }
+        let directory = |level: &Level| 2 + ENTRIES * 12 + 4 + if level.tiles.len() > 1 { level.tiles.len() * 8 } else { 0 };
+        let mut data_at = 8 + levels.iter().map(directory).sum::<usize>();
+        let mut file = b"II*\0\x08\0\0\0".to_vec();
+        for (number, level) in levels.iter().enumerate() {
+            let next = if number + 1 < levels.len() { file.len() + directory(level) } else { 0 };
+            self.directory(&mut file, level, number, data_at, next);
+            data_at += level.tiles.iter().map(Vec::len).sum::<usize>();
+        }
+        levels.iter().flat_map(|l| &l.tiles).for_each(|t| file.extend_from_slice(t));
+        file
+    }
+
+    /// The tiles of the first level, as stored.
+    pub fn tiles(&self) -> Vec<Vec<u8>> {
+        self.level(&self.pixels, self.size).tiles
+    }
+
+    fn directory(&self, file: &mut Vec<u8>, level: &Level, number: usize, data_at: usize, next: usize) {
+        let count = level.tiles.len();
+        let tables_at = file.len() + 2 + ENTRIES * 12 + 4;
+        let lengths: Vec<usize> = level.tiles.iter().map(Vec::len).collect();
+        let offsets: Vec<usize> = lengths.iter().scan(data_at, |at, n| Some(std::mem::replace(at, *at + n))).collect();
+        let (offsets_at, lengths_at) = if count > 1 { (tables_at, tables_at + 4 * count) } else { (offsets[0], lengths[0]) };
+        let compression = match self.packing {
+            Packing::None => 1,
+            Packing::Deflate => 8,
+            Packing::Zstd => 50_000,
+        };
+        let entries: [(u16, u16, usize, usize); ENTRIES] = [
+            (254, LONG, 1, usize::from(number > 0)),
+            (256, LONG, 1, level.size),
+            (257, LONG, 1, level.size),
+            (258, SHORT, 1, self.element * 8),
+            (259, SHORT, 1, compression),
+            (262, SHORT, 1, 1),
+            (277, SHORT, 1, 1),
+            (317, SHORT, 1, usize::from(self.predictor)),
+            (322, LONG, 1, self.tile),
+            (323, LONG, 1, self.tile),
+            (324, LONG, count, offsets_at),
+            (325, LONG, count, lengths_at),
+            (339, SHORT, 1, if self.element == 4 { 3 } else { 1 }),
+        ];
+        file.extend([ENTRIES as u8, 0]);
+        for (tag, kind, count, value) in entries {
+            file.extend(tag.to_le_bytes());
+            file.extend(kind.to_le_bytes());
+            file.extend((count as u32).to_le_bytes());
+            file.extend((value as u32).to_le_bytes());
+        }
+        file.extend((next as u32).to_le_bytes());
+        if count > 1 {
+            offsets.iter().chain(&lengths).for_each(|n| file.extend((*n as u32).to_le_bytes()));
+        }
+    }
+
+    fn level(&self, pixels: &[u8], size: usize) -> Level {
+        let across = size.div_ceil(self.tile);
+        let tiles = (0..across * across).map(|n| self.tile(pixels, size, n % across, n / across)).collect();
+        Level { size, tiles }
+    }
+
+    fn tile(&self, pixels: &[u8], size: usize, column: usize, row: usize) -> Vec<u8> {
+        let (tile, element) = (self.tile, self.element);
+        let mut bytes = vec![0; tile * tile * element];
+        let width = tile.min(size - column * tile) * element;
+        for (y, out) in bytes.chunks_exact_mut(tile * element).enumerate() {
+            let at = row * tile + y;
+            if at < size {
+                let from = (at * size + column * tile) * element;
+                out[..width].copy_from_slice(&pixels[from..from + width]);
+            }
+            match self.predictor {
+                2 => differences(out),
+                3 => planes(out),
+                _ => {}
+            }
+        }
+        match self.packing {
+            Packing::None => bytes,
+            Packing::Deflate => zlib(&bytes, 6),
+            Packing::Zstd => zstd(&bytes, 3),
+        }
+    }
+}
+
+/// Predictor 2 on a row of `u16`.
+fn differences(row: &mut [u8]) {
+    for at in (2..row.len()).step_by(2).rev() {
+        let number = |at: usize| u16::from_le_bytes([row[at], row[at + 1]]);
+        let difference = number(at).wrapping_sub(number(at - 2)).to_le_bytes();
+        row[at..at + 2].copy_from_slice(&difference);
+    }
+}
+
+/// Predictor 3 on a row of `f32`: the most significant bytes of all first, then differences of bytes.
+fn planes(row: &mut [u8]) {
+    let pixels = row.len() / 4;
+    let mut out: Vec<u8> = (0..row.len()).map(|i| row[i % pixels * 4 + 3 - i / pixels]).collect();
+    for at in (1..out.len()).rev() {
+        out[at] = out[at].wrapping_sub(out[at - 1]);
+    }
+    row.copy_from_slice(&out);
+}

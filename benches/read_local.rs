@@ -1,0 +1,107 @@
+//! Reading local files: whole images, windows and overviews, beside what no reader can be faster than.
+//!
+//! `limit` rows decompress (or copy) the same chunks on one thread into memory that is already touched; `read` rows use the session's
+//! threads. Divide by the threads to compare.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use common::limits::Limit;
+use common::tiff::{Image, Packing};
+use common::zarr;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::{Array2, Array3};
+use swath::{ChunkedArray, Element, Session, SessionOptions};
+
+const SIZE: usize = 2048;
+const WINDOW: std::ops::Range<u64> = 700..1212;
+
+/// A session that decodes each time: it keeps no decoded chunk.
+fn session(threads: usize) -> Session {
+    let mut options = SessionOptions::default();
+    options.chunk_cache = 0;
+    options.threads = threads;
+    Session::with_options(options).unwrap()
+}
+
+fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = c.benchmark_group(name);
+    group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    group
+}
+
+fn image<T: Element>(c: &mut Criterion, folder: &Path, name: &str, image: &Image) {
+    let path = folder.join(name).with_extension("tif");
+    std::fs::write(&path, image.write()).unwrap();
+    let mut group = group(c, name);
+    let mut limit = Limit::of(image);
+    group.throughput(Throughput::Bytes(limit.bytes()));
+    group.bench_function("limit, one thread", |b| b.iter(|| black_box(limit.run())));
+    for threads in [1, 2] {
+        let session = session(threads);
+        let cog = session.block_on(session.open_cog(path.to_str().unwrap())).unwrap();
+        let mut out = Array3::<T>::zeros((1, SIZE, SIZE));
+        let full = cog.level(0).unwrap();
+        group.bench_function(format!("whole, {threads} threads"), |b| b.iter(|| full.blocking_read_into(.., out.view_mut()).unwrap()));
+    }
+    let session = session(2);
+    let cog = session.block_on(session.open_cog(path.to_str().unwrap())).unwrap();
+    let (full, overview) = (cog.level(0).unwrap(), cog.level(1).unwrap());
+    group.bench_function("whole, 2 threads, new memory", |b| b.iter(|| black_box(session.block_on(full.read_dyn(..)).unwrap())));
+    let mut out = Array3::<T>::zeros((1, 512, 512));
+    group.throughput(Throughput::Bytes(out.len() as u64 * image.element as u64));
+    group.bench_function("window of 512", |b| b.iter(|| full.blocking_read_into((.., WINDOW, WINDOW), out.view_mut()).unwrap()));
+    let mut out = Array3::<T>::zeros((1, SIZE / 2, SIZE / 2));
+    group.throughput(Throughput::Bytes(out.len() as u64 * image.element as u64));
+    group.bench_function("overview", |b| b.iter(|| overview.blocking_read_into(.., out.view_mut()).unwrap()));
+    group.finish();
+}
+
+fn array(session: &Session, path: &Path) -> ChunkedArray {
+    session.block_on(async { session.open_zarr(path.to_str().unwrap()).await.unwrap().array("data").await.unwrap() })
+}
+
+fn store(c: &mut Criterion, folder: &Path, name: &str, objects: &zarr::Objects) {
+    let path = folder.join(name);
+    zarr::to_folder(objects, &path);
+    let mut group = group(c, name);
+    group.throughput(Throughput::Bytes((SIZE * SIZE * 4) as u64));
+    for threads in [1, 2] {
+        let session = session(threads);
+        let array = array(&session, &path);
+        let mut out = Array2::<f32>::zeros((SIZE, SIZE));
+        group.bench_function(format!("whole, {threads} threads"), |b| b.iter(|| array.blocking_read_into(.., out.view_mut()).unwrap()));
+    }
+    let session = session(2);
+    let array = array(&session, &path);
+    let mut out = Array2::<f32>::zeros((512, 512));
+    group.throughput(Throughput::Bytes(out.len() as u64 * 4));
+    group.bench_function("window of 512", |b| b.iter(|| array.blocking_read_into((WINDOW, WINDOW), out.view_mut()).unwrap()));
+    group.finish();
+}
+
+fn read_local(c: &mut Criterion) {
+    let folder = common::scratch("read-local");
+    let u16s = Image { pixels: common::terrain_u16(SIZE), size: SIZE, tile: 256, element: 2, packing: Packing::None, predictor: 1, overviews: 1 };
+    let f32s = Image { pixels: common::terrain_f32(SIZE), element: 4, ..u16s.clone() };
+    image::<u16>(c, &folder, "u16 none", &u16s);
+    image::<u16>(c, &folder, "u16 deflate predictor 2", &Image { packing: Packing::Deflate, predictor: 2, ..u16s });
+    image::<f32>(c, &folder, "f32 zstd predictor 3", &Image { packing: Packing::Zstd, predictor: 3, ..f32s.clone() });
+    let array = zarr::Array { elements: f32s.pixels, size: SIZE, chunk: 256, element: 4, packing: zarr::Packing::BloscZstd };
+    store(c, &folder, "zarr v2 f32 blosc zstd", &array.write_v2());
+    store(c, &folder, "zarr v3 f32 zstd sharded", &zarr::Array { packing: zarr::Packing::Zstd, ..array }.write_v3_sharded(4));
+
+    let mut group = group(c, "memory");
+    let (from, mut to) = (vec![1_u8; 32 << 20], vec![2_u8; 32 << 20]);
+    group.throughput(Throughput::Bytes(from.len() as u64));
+    group.bench_function("memcpy of 32 MiB", |b| b.iter(|| black_box(&mut to).copy_from_slice(black_box(&from))));
+    group.finish();
+}
+
+criterion_group!(benches, read_local);
+criterion_main!(benches);

@@ -1,0 +1,91 @@
+//! The command line as plain values.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use swath::model::Selection;
+
+/// Reads Cloud Optimized GeoTIFF and Zarr.
+///
+/// A URL is a local path, file://, http(s)://, s3://, gs:// or az://; what it is, is decided by its content.
+#[derive(Parser)]
+#[command(name = "swath", version, arg_required_else_help = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What it is: arrays, levels, chunks, type, codecs, CRS, transform, nodata, and the requests it took
+    Info {
+        /// The dataset
+        url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// What a read would fetch: chunks, requests, bytes; fetches no pixel
+    Plan {
+        /// The dataset
+        url: String,
+        #[command(flatten)]
+        selectors: Selectors,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Reads an array or a region of it into a file
+    Read {
+        /// The dataset
+        url: String,
+        #[command(flatten)]
+        selectors: Selectors,
+        /// The file to write: .npy, .bin (C order, little-endian) or .png
+        #[arg(short, long, value_name = "OUT")]
+        output: PathBuf,
+        /// Print what the read cost on standard error, as JSON
+        #[arg(long)]
+        stats: bool,
+        #[command(flatten)]
+        access: Access,
+    },
+}
+
+/// Which array, and which part of it.
+#[derive(Args, Default)]
+pub(crate) struct Selectors {
+    /// Zarr: the array's path from the opened root, without a leading slash; '' is the root itself
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
+    /// TIFF: the level, 0 is full resolution
+    #[arg(long, value_name = "N", conflicts_with = "ifd")]
+    pub(crate) level: Option<usize>,
+    /// TIFF: a directory, counted from 0 along the chain; 1.2 is the third sub-directory of the second
+    #[arg(long, value_name = "N", value_parser = directory_path)]
+    pub(crate) ifd: Option<String>,
+    /// An index (kept as a length of 1) or a half-open range for each dimension: 0,2048:4096,:
+    #[arg(long, value_name = "RANGES", value_parser = Selection::parse)]
+    pub(crate) region: Option<Selection>,
+}
+
+/// How the store is reached; credentials come from the stores' usual environment variables.
+#[derive(Args)]
+pub(crate) struct Access {
+    /// A header to send with every HTTP request; may be given more than once
+    #[arg(long = "header", value_name = "K: V")]
+    pub(crate) headers: Vec<String>,
+    /// Do not sign requests
+    #[arg(long)]
+    pub(crate) anon: bool,
+}
+
+/// Holds the text to the form of a directory's path.
+fn directory_path(text: &str) -> Result<String, String> {
+    let numbers = text.split('.').all(|part| part.parse::<u32>().is_ok());
+    if numbers { Ok(text.to_owned()) } else { Err("a directory is a number, or numbers with dots between".to_owned()) }
+}

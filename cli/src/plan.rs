@@ -1,0 +1,69 @@
+//! `swath plan`: what a read would fetch.
+
+use std::io::{self, BufWriter, Write};
+
+use serde_json::{Value, json};
+use swath::{ReadPlan, Request};
+
+use crate::args::{Access, Selectors};
+use crate::failure::Result;
+use crate::open;
+
+/// Requests listed; what is more is counted.
+const MOST_ROWS: usize = 50;
+
+pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access) -> Result<()> {
+    let session = open::session(access)?;
+    let chosen = open::choose(&session, url, selectors)?;
+    let plan = session.block_on(chosen.array.plan(&chosen.region))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if json {
+        writeln!(out, "{:#}", as_json(&plan))?;
+    } else {
+        print(&mut out, &plan)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn print(out: &mut impl Write, plan: &ReadPlan) -> io::Result<()> {
+    writeln!(out, "{plan}")?;
+    if plan.page_requests > 0 {
+        writeln!(out, "found by {} request{} for pages of the chunk table", plan.page_requests, if plan.page_requests == 1 { "" } else { "s" })?;
+    }
+    let rows: Vec<[String; 3]> = plan.requests.iter().take(MOST_ROWS).map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (chunks, range) = (width(0).max(6), width(1).max(5));
+    if !rows.is_empty() {
+        writeln!(out, "{:>chunks$}  {:<range$}  object", "chunks", "bytes")?;
+    }
+    for [count, bytes, object] in &rows {
+        writeln!(out, "{count:>chunks$}  {bytes:<range$}  {object}")?;
+    }
+    if plan.requests.len() > MOST_ROWS {
+        writeln!(out, "… {} more", plan.requests.len() - MOST_ROWS)?;
+    }
+    Ok(())
+}
+
+fn row(request: &Request) -> [String; 3] {
+    let range = match request.length {
+        Some(length) => format!("{}-{}", request.start, request.start.saturating_add(length).saturating_sub(1)),
+        None => "all".to_owned(),
+    };
+    [request.chunks.to_string(), range, request.object.to_string()]
+}
+
+fn as_json(plan: &ReadPlan) -> Value {
+    let request = |r: &Request| json!({ "object": r.object.to_string(), "start": r.start, "length": r.length, "chunks": r.chunks });
+    json!({
+        "region": plan.region.to_string(),
+        "chunks": plan.chunks,
+        "absent": plan.absent,
+        "cached": plan.cached,
+        "bytes": plan.bytes,
+        "exact": plan.exact,
+        "output_bytes": plan.output_bytes,
+        "page_requests": plan.page_requests,
+        "requests": plan.requests.iter().map(request).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,39 @@
+//! `swath read`: an array or a region of it into a file.
+
+use std::path::Path;
+use std::time::Instant;
+
+use swath::model::Limits;
+
+use crate::args::{Access, Selectors};
+use crate::failure::{Failure, Result};
+use crate::open;
+use crate::output::{Kind, PartFile, picture, raw};
+use crate::stats::Totals;
+
+pub(crate) fn run(url: &str, selectors: &Selectors, output: &Path, stats: bool, access: &Access) -> Result<()> {
+    let start = Instant::now();
+    let kind = Kind::of(output).ok_or_else(|| Failure::usage(format!("{}: the output ends in .npy, .bin or .png", output.display())))?;
+    let session = open::session(access)?;
+    let chosen = open::choose(&session, url, selectors)?;
+    let chunks = chosen.array.meta().grid.chunks_of(&chosen.region);
+    let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
+    Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;
+
+    let mut totals = Totals::new(chosen.opened.clone());
+    let file = PartFile::create(output).map_err(|e| Failure::output(output, &e))?;
+    match kind {
+        Kind::Bin => raw::write(&session, &chosen, &file, &[], &mut totals)?,
+        Kind::Npy => {
+            let header = crate::output::npy::header(chosen.array.data_type(), &chosen.region.shape())?;
+            raw::write(&session, &chosen, &file, &header, &mut totals)?;
+        }
+        Kind::Png => picture::write(&session, &chosen, &file, &mut totals)?,
+    }
+    file.keep().map_err(|e| Failure::output(output, &e))?;
+    totals.total = start.elapsed();
+    if stats {
+        crate::say(&totals.as_json().to_string());
+    }
+    Ok(())
+}

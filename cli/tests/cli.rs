@@ -1,0 +1,381 @@
+//! The program as scripts see it: exit codes, lines on standard error, and the files it writes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("swath-cli-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+    fn names(&self) -> Vec<String> {
+        fs::read_dir(&self.0).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn swath(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_swath")).args(arguments).output().unwrap()
+}
+
+/// Standard error of a run that must succeed.
+fn succeeds(arguments: &[&str]) -> String {
+    let output = swath(arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+    error
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = swath(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one line on standard error of a run that must fail.
+fn fails(arguments: &[&str], code: i32) -> String {
+    let output = swath(arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    assert!(error.starts_with("error: "), "{arguments:?}: {error}");
+    if code == 1 {
+        assert_eq!((error.lines().count(), output.stdout.len()), (1, 0), "{arguments:?}: {error}");
+    }
+    error
+}
+
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name).to_str().unwrap().to_owned()
+}
+
+/// A Zarr v2 array without compression; chunks for which `chunk` gives nothing are not there.
+fn zarr(folder: &Path, dtype: &str, shape: &[u64], chunks: &[u64], chunk: impl Fn(&[u64]) -> Option<Vec<u8>>) {
+    fs::create_dir_all(folder).unwrap();
+    let text = format!(
+        r#"{{"zarr_format":2,"shape":{shape:?},"chunks":{chunks:?},"dtype":{dtype},"compressor":null,"filters":null,"fill_value":0,"order":"C"}}"#
+    );
+    fs::write(folder.join(".zarray"), text).unwrap();
+    let counts: Vec<u64> = shape.iter().zip(chunks).map(|(s, c)| s.div_ceil(*c)).collect();
+    for number in 0..counts.iter().product() {
+        let mut rest = number;
+        let mut index = vec![0; counts.len()];
+        for (i, n) in index.iter_mut().zip(&counts).rev() {
+            *i = rest % n;
+            rest /= n;
+        }
+        if let Some(bytes) = chunk(&index) {
+            let name: Vec<String> = index.iter().map(u64::to_string).collect();
+            fs::write(folder.join(name.join(".")), bytes).unwrap();
+        }
+    }
+}
+
+/// 6 x 8 of u16, value 100 y + x, in chunks of 4 x 4.
+fn small(folder: &Folder, name: &str) -> String {
+    let value = |y: u64, x: u64| u16::try_from(100 * y + x).unwrap().to_le_bytes();
+    let chunk = |index: &[u64]| Some((0..16).flat_map(|i| value(index[0] * 4 + i / 4, index[1] * 4 + i % 4)).collect());
+    zarr(&folder.0.join(name), "\"<u2\"", &[6, 8], &[4, 4], chunk);
+    folder.path(name)
+}
+
+fn small_bytes(rows: std::ops::Range<u16>, columns: std::ops::Range<u16>) -> Vec<u8> {
+    rows.flat_map(|y| columns.clone().flat_map(move |x| (100 * y + x).to_le_bytes())).collect()
+}
+
+#[test]
+fn canonical_bytes_of_every_fixture() {
+    let folder = Folder::new();
+    let out = folder.path("out.bin");
+    let expected: Value = serde_json::from_slice(&fs::read(fixture("EXPECTED.json")).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    for (name, parts) in expected.as_object().unwrap() {
+        for (part, holds) in parts.as_object().unwrap() {
+            let is_tiff = Path::new(name).extension().is_some_and(|e| e == "tif");
+            let output = swath(&["read", &fixture(name), if is_tiff { "--ifd" } else { "--array" }, part, "-o", &out]);
+            if !output.status.success() {
+                wrong.push(format!("{name} {part}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+                continue;
+            }
+            let bytes = fs::read(&out).unwrap();
+            let crc = format!("{:08x}", crc32fast::hash(&bytes));
+            let length = holds["bytes"].as_u64().unwrap() == bytes.len() as u64;
+            if !length || holds["crc32"].as_str().is_some_and(|expected| expected != crc && holds.get("pixels").is_none()) {
+                wrong.push(format!("{name} {part}: {} bytes, crc32 {crc}, expected {holds}", bytes.len()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn malformed_files_are_answered() {
+    let folder = Folder::new();
+    let out = folder.path("out.bin");
+    let mut answered = 0;
+    for entry in fs::read_dir(fixture("bad")).unwrap() {
+        let path = entry.unwrap().path();
+        let output = swath(&["read", path.to_str().unwrap(), "-o", &out]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => assert!(Path::new(&out).exists()),
+            Some(1) => assert!(error.starts_with("error: ") && error.lines().count() == 1, "{path:?}: {error}"),
+            other => panic!("{path:?}: {other:?} {error}"),
+        }
+        drop(fs::remove_file(&out));
+        answered += 1;
+    }
+    assert!(answered > 5);
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let folder = Folder::new();
+    let (store, tiff, out) = (small(&folder, "a"), fixture("scene.tif"), folder.path("out.bin"));
+    for arguments in [
+        vec![],
+        vec!["nonsense"],
+        vec!["read", &store],
+        vec!["read", &store, "-o", "out.tif"],
+        vec!["read", &store, "-o", "out"],
+        vec!["read", &store, "-o", &out, "--level", "0"],
+        vec!["read", &store, "-o", &out, "--ifd", "0"],
+        vec!["read", &store, "-o", &out, "--region", "a,b"],
+        vec!["read", &tiff, "-o", &out, "--array", "x"],
+        vec!["read", &tiff, "-o", &out, "--ifd", "0", "--level", "0"],
+        vec!["read", &tiff, "-o", &out, "--ifd", "1."],
+        vec!["plan", &tiff, "--level", "-1"],
+        vec!["info"],
+    ] {
+        fails(&arguments, 2);
+    }
+    let told = fails(&["info", &tiff, "--header", "Bearer secret-token"], 2);
+    assert!(!told.contains("secret-token"), "{told}");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn failures_exit_1_and_leave_nothing() {
+    let folder = Folder::new();
+    let (store, tiff) = (small(&folder, "a"), fixture("scene.tif"));
+    fs::write(folder.path("text"), "not an image\n").unwrap();
+    fs::write(folder.0.join("a/1.1"), "short").unwrap();
+    let (text, missing) = (folder.path("text"), folder.path("missing"));
+    let before = folder.names();
+    for kind in ["bin", "npy", "png"] {
+        let out = folder.path(&format!("out.{kind}"));
+        for arguments in [
+            vec![missing.as_str()],
+            vec![&text],
+            vec![&store],
+            vec![&store, "--region", "0:9,:"],
+            vec![&store, "--region", "0"],
+            vec![&store, "--array", "no/such"],
+            vec![&tiff, "--level", "9"],
+            vec![&tiff, "--ifd", "0.7"],
+        ] {
+            fails(&[&["read", "-o", &out], arguments.as_slice()].concat(), 1);
+            assert_eq!(folder.names().len(), before.len(), "{arguments:?}");
+        }
+    }
+    fails(&["read", &store, "--region", "0,0", "-o", &folder.path("no/such/folder/out.bin")], 1);
+    fails(&["info", &missing], 1);
+    fails(&["plan", &missing], 1);
+}
+
+#[test]
+fn regions_levels_and_names() {
+    let folder = Folder::new();
+    let (store, out) = (small(&folder, "group/a"), folder.path("out.bin"));
+    fs::write(folder.path("group/.zgroup"), r#"{"zarr_format":2}"#).unwrap();
+    let group = folder.path("group");
+    let reads = |arguments: &[&str]| {
+        succeeds(&[&["read", "-o", &out], arguments].concat());
+        fs::read(&out).unwrap()
+    };
+    assert_eq!(reads(&[&store]), small_bytes(0..6, 0..8));
+    assert_eq!(reads(&[&store, "--array", ""]), small_bytes(0..6, 0..8));
+    assert_eq!(reads(&[&group]), small_bytes(0..6, 0..8), "the only array of a group");
+    assert_eq!(reads(&[&group, "--array", "a", "--region", "2,:"]), small_bytes(2..3, 0..8));
+    assert_eq!(reads(&[&group, "--array", "a", "--region", "1:5,3:"]), small_bytes(1..5, 3..8));
+    assert!(reads(&[&group, "--array", "a", "--region", "3:3,:"]).is_empty());
+
+    small(&folder, "group/b");
+    let told = fails(&["read", &group, "-o", &out], 1);
+    assert!(told.contains(": a b"), "{told}");
+
+    let scene = fixture("scene.tif");
+    let level = reads(&[&scene, "--level", "1"]);
+    assert_eq!(level.len(), 4 * 512 * 512 * 2);
+    assert_eq!(level, reads(&[&scene, "--ifd", "1"]));
+    let whole = reads(&[&scene]);
+    let part = reads(&[&scene, "--region", "2,100:300,:"]);
+    let plane = 1024 * 1024 * 2;
+    assert!(part == whole[2 * plane + 100 * 2048..2 * plane + 300 * 2048]);
+}
+
+#[test]
+fn npy_has_a_header_that_numpy_reads() {
+    let folder = Folder::new();
+    let (store, out) = (small(&folder, "a"), folder.path("out.npy"));
+    succeeds(&["read", &store, "--region", "0:2,:", "-o", &out]);
+    let bytes = fs::read(&out).unwrap();
+    let (header, data) = bytes.split_at(128);
+    assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
+    let text = std::str::from_utf8(&header[10..]).unwrap();
+    assert_eq!(text.trim_end(), "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 8), }");
+    assert!(text.ends_with('\n'));
+    assert_eq!(data, small_bytes(0..2, 0..8));
+
+    let record = folder.0.join("record");
+    zarr(&record, r#"[["a","<u2"],["b","|i1"]]"#, &[2], &[2], |_| Some(vec![1, 0, 2, 3, 0, 4]));
+    fs::write(record.join(".zarray"), fs::read_to_string(record.join(".zarray")).unwrap().replace("\"fill_value\":0", "\"fill_value\":null")).unwrap();
+    succeeds(&["read", record.to_str().unwrap(), "-o", &out]);
+    let bytes = fs::read(&out).unwrap();
+    assert!(String::from_utf8_lossy(&bytes).contains("'descr': [('a', '<u2'), ('b', '|i1')], 'fortran_order': False, 'shape': (2,), }"));
+    assert!(bytes.ends_with(&[1, 0, 2, 3, 0, 4]));
+}
+
+/// More than one slab is read, cut between chunks, and what is not stored stays zero.
+#[test]
+fn slabs_give_what_one_read_gives() {
+    let folder = Folder::new();
+    let (height, width) = (4096_u64, 5120_u64);
+    let value = |band: u64, y: u64, x: u64| (band * 31 + y * 7 + x * 3 + ((y * x) >> 9)).to_le_bytes()[0];
+    let chunk = |index: &[u64]| {
+        let rows = index[1] * 512..(index[1] + 1) * 512;
+        let plane = |band: u64| rows.clone().flat_map(move |y| (0..width).map(move |x| value(band, y, x)));
+        (index[1] != 5).then(|| plane(0).chain(plane(1)).collect())
+    };
+    zarr(&folder.0.join("a"), "\"|u1\"", &[2, height, width], &[2, 512, width], chunk);
+    let (store, out) = (folder.path("a"), folder.path("out.bin"));
+    let stats: Value = serde_json::from_str(&succeeds(&["read", &store, "-o", &out, "--stats"])).unwrap();
+    assert_eq!((stats["slabs"].as_u64(), stats["chunks"].as_u64(), stats["absent"].as_u64()), (Some(2), Some(8), Some(1)), "{stats}");
+    assert_eq!(stats["output_bytes"].as_u64(), Some(2 * height * width));
+    let bytes = fs::read(&out).unwrap();
+    assert_eq!(bytes.len() as u64, 2 * height * width);
+    let at = |band: u64, y: u64, x: u64| bytes[usize::try_from((band * height + y) * width + x).unwrap()];
+    for (y, x) in (0..height).step_by(61).flat_map(|y| (0..width).step_by(97).map(move |x| (y, x))) {
+        for band in 0..2 {
+            let expected = if y / 512 == 5 { 0 } else { value(band, y, x) };
+            assert_eq!(at(band, y, x), expected, "{band} {y} {x}");
+        }
+    }
+    succeeds(&["read", &store, "--region", "1,500:600,:", "-o", &out]);
+    let part = fs::read(&out).unwrap();
+    let start = usize::try_from((height + 500) * width).unwrap();
+    assert!(part == bytes[start..start + part.len()]);
+}
+
+struct Picture {
+    width: u32,
+    height: u32,
+    color: png::ColorType,
+    pixels: Vec<u8>,
+}
+
+fn picture(arguments: &[&str]) -> Picture {
+    let folder = Folder::new();
+    let out = folder.path("out.png");
+    succeeds(&[&["read", "-o", &out], arguments].concat());
+    let mut reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(&out).unwrap())).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    Picture { width: info.width, height: info.height, color: info.color_type, pixels }
+}
+
+#[test]
+fn pictures() {
+    let scene = picture(&[&fixture("scene.tif"), "--level", "1", "--region", ":,0:100,:"]);
+    assert_eq!((scene.width, scene.height, scene.color), (512, 100, png::ColorType::Rgb));
+    let red: Vec<u8> = scene.pixels.iter().step_by(3).copied().collect();
+    assert!(red.contains(&0) && red.contains(&255), "stretched");
+
+    let terrain = picture(&[&fixture("terrain.tif")]);
+    assert_eq!((terrain.width, terrain.height, terrain.color), (512, 512, png::ColorType::GrayscaleAlpha));
+    let opaque = terrain.pixels.chunks(2).filter(|p| p[1] == 255).count();
+    assert!(opaque > 100_000 && opaque < 512 * 512, "{opaque} of the pixels have a value");
+
+    let folder = Folder::new();
+    zarr(&folder.0.join("grey"), "\"|u1\"", &[2, 3], &[2, 3], |_| Some(vec![0, 1, 2, 100, 254, 255]));
+    let grey = picture(&[&folder.path("grey")]);
+    assert_eq!((grey.color, grey.pixels), (png::ColorType::Grayscale, vec![0, 1, 2, 100, 254, 255]), "8 bits stay as they are");
+
+    let climate = fixture("climate.zarr");
+    let told = fails(&["read", &climate, "--array", "t2m", "-o", &folder.path("x.png")], 1);
+    assert!(told.contains("--region") && told.contains("0,:,:"), "{told}");
+    let month = picture(&[&climate, "--array", "t2m", "--region", "0,:,:"]);
+    assert_eq!((month.width, month.height), (180, 90));
+    fails(&["read", &climate, "--array", "lat", "-o", &folder.path("x.png")], 1);
+    fails(&["read", &climate, "--array", "t2m", "--region", "0:0,:,:", "-o", &folder.path("x.png")], 1);
+}
+
+#[test]
+fn info_says_what_it_is() {
+    let scene = json(&["info", "--json", &fixture("scene.tif")]);
+    assert_eq!((&scene["kind"], &scene["dtype"]), (&"tiff".into(), &"uint16".into()));
+    assert_eq!(scene["size"], serde_json::json!([1024, 1024]));
+    assert_eq!(scene["overviews"], serde_json::json!([2, 4]));
+    assert_eq!(scene["block"], serde_json::json!([256, 256]));
+    assert_eq!((&scene["bands"], &scene["epsg"], &scene["mask"]), (&4.into(), &32632.into(), &"none".into()));
+    assert_eq!((&scene["compression"], &scene["requests"]), (&"DEFLATE".into(), &1.into()));
+    assert_eq!(json(&["info", "--json", &fixture("terrain.tif")])["nodata"], serde_json::json!(-9999.0));
+
+    for store in ["climate.zarr", "climate_v3.zarr"] {
+        let info = json(&["info", "--json", &fixture(store)]);
+        assert_eq!(info["kind"], "zarr");
+        assert_eq!(info["arrays"]["t2m"]["shape"], serde_json::json!([12, 90, 180]));
+        assert_eq!(info["arrays"]["rain"]["dtype"], "float32");
+        assert_eq!(info["arrays"].as_object().unwrap().len(), 5);
+    }
+    for name in ["scene.tif", "terrain.tif", "climate.zarr", "climate_v3.zarr"] {
+        let output = swath(&["info", &fixture(name)]);
+        assert!(output.status.success() && output.stdout.len() > 200, "{name}");
+    }
+}
+
+#[test]
+fn plans_tell_requests_and_read_keeps_to_them() {
+    let folder = Folder::new();
+    let out = folder.path("out.bin");
+    let arguments = [fixture("scene.tif"), "--region".into(), ":,200:600,0:256".into()];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = swath(&[&["plan"], arguments.as_slice()].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("3 chunks, ") && text.contains("scene.tif"), "{text}");
+    let plan = json(&[&["plan", "--json"], arguments.as_slice()].concat());
+    let stats = succeeds(&[&["read", "--stats", "-o", &out], arguments.as_slice()].concat());
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(plan["requests"].as_array().unwrap().len() as u64, stats["requests"].as_u64().unwrap());
+    assert_eq!(plan["bytes"], stats["bytes"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_swath"))
+        .args(["info", "--json", &fixture("scene.tif")])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,112 @@
+//! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
+
+use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
+use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FillValue, JpegColor, Limits, LzwBits};
+
+const MOST: u64 = 64 << 10;
+
+fn limits() -> Limits {
+    Limits { max_chunk_bytes: MOST, max_stored_bytes: MOST << 4, max_page_bytes: MOST, ..Limits::default() }
+}
+
+fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
+    let limits = limits();
+    let chunk = ChunkContext::new(shape, data_type, &limits);
+    let Ok(chain) = Chain::compile(specs, data_type, &FillValue::ZERO, &Registry::default(), &limits) else { return };
+    let mut scratch = Scratch::default();
+    match chunk.bytes() {
+        Ok(Some(bytes)) => {
+            let mut out = vec![0; bytes];
+            let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Exact(&mut out));
+        }
+        Ok(None) => {
+            let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Variable(&mut Elements::default()));
+        }
+        Err(_) => {}
+    }
+}
+
+/// Codec number `which` (modulo their count) on these bytes, of which the first two say how long the chunk is.
+pub fn codec(which: u8, data: &[u8]) {
+    let Some((length, data)) = data.split_first_chunk::<2>() else { return };
+    let length = u64::from(u16::from_le_bytes(*length));
+    let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
+    let table = [
+        (CodecSpec::Zlib, DataType::U8, 1),
+        (CodecSpec::Deflate, DataType::U8, 1),
+        (CodecSpec::Gzip, DataType::U8, 1),
+        (CodecSpec::Zstd, DataType::U8, 1),
+        (CodecSpec::Lz4, DataType::U8, 1),
+        (CodecSpec::Blosc, DataType::U8, 1),
+        (CodecSpec::Bzip2, DataType::U8, 1),
+        (CodecSpec::Xz, DataType::U8, 1),
+        (CodecSpec::Lzw(LzwBits::Msb), DataType::U8, 1),
+        (CodecSpec::Lzw(LzwBits::Old), DataType::U8, 1),
+        (CodecSpec::PackBits, DataType::U8, 1),
+        (CodecSpec::BoolBits, DataType::Bool, 1),
+        (CodecSpec::Vlen, DataType::Text, 1),
+        (CodecSpec::Vlen, DataType::VariableBytes, 1),
+        (jpeg(1), DataType::U8, 1),
+        (jpeg(3), DataType::U8, 3),
+        (jpeg(4), DataType::U8, 4),
+        (CodecSpec::Webp { samples: 3 }, DataType::U8, 3),
+        (CodecSpec::Webp { samples: 4 }, DataType::U8, 4),
+        (CodecSpec::Lerc { samples: 1 }, DataType::F32, 1),
+        (CodecSpec::Lerc { samples: 3 }, DataType::U8, 3),
+    ];
+    let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
+    let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
+    let image = matches!(spec, CodecSpec::Jpeg { .. } | CodecSpec::Webp { .. } | CodecSpec::Lerc { .. });
+    let shape = if image { vec![length >> 8, length & 0xff, samples] } else { vec![length] };
+    run(&[spec], &data_type, &shape, data);
+}
+
+/// A chain whose steps, type and shape the first bytes say.
+pub fn chain(data: &[u8]) {
+    let Some(([count, type_, rows, columns], mut data)) = data.split_first_chunk::<4>() else { return };
+    let types = [DataType::U8, DataType::I16, DataType::U32, DataType::F32, DataType::F64, DataType::Text, DataType::FixedUtf32(2), DataType::Bool];
+    let Some(data_type) = types.get(usize::from(type_ & 7)).cloned() else { return };
+    let row = u64::from(*columns);
+    let mut specs = Vec::new();
+    for _ in 0..count & 7 {
+        let Some((step, rest)) = data.split_first() else { return };
+        data = rest;
+        let stride = u16::from(step >> 5).saturating_add(1);
+        specs.push(match step & 31 {
+            0 => CodecSpec::Zlib,
+            1 => CodecSpec::Gzip,
+            2 => CodecSpec::Zstd,
+            3 => CodecSpec::Lz4,
+            4 => CodecSpec::Blosc,
+            5 => CodecSpec::Lzw(LzwBits::Msb),
+            6 => CodecSpec::PackBits,
+            7 => CodecSpec::Crc32c { at_start: step & 32 != 0 },
+            8 => CodecSpec::Adler32 { at_start: step & 32 != 0 },
+            9 => CodecSpec::Fletcher32,
+            10 => CodecSpec::SizeLeader,
+            11 => CodecSpec::Shuffle { element: usize::from(stride) },
+            12 => CodecSpec::ReverseBits,
+            13 => CodecSpec::LeaveSurplus,
+            14 => CodecSpec::ByteOrder(Endian::Big),
+            15 => CodecSpec::UnpackBits { bits: step >> 5, row },
+            16 => CodecSpec::Float24(Endian::Big),
+            17 => CodecSpec::Int24(Endian::Little),
+            18 => CodecSpec::BoolBits,
+            19 => CodecSpec::Vlen,
+            20 => CodecSpec::Predictor { row, stride },
+            21 => CodecSpec::FloatPredictor { row, stride },
+            22 => CodecSpec::Delta { stored: DataType::I16, decoded: data_type.clone() },
+            23 => CodecSpec::FixedScaleOffset { stored: DataType::U8, decoded: data_type.clone(), scale: 4.0f64.to_bits(), offset: 0 },
+            24 => CodecSpec::Cast { stored: DataType::F64, decoded: data_type.clone() },
+            25 => CodecSpec::Transpose(AxisOrder::f(2)),
+            _ => CodecSpec::Shard {
+                chunk: vec![u64::from(step >> 5), u64::from(stride)],
+                chain: vec![],
+                index_chain: vec![CodecSpec::ByteOrder(Endian::Little)],
+                index_at_start: step & 1 == 0,
+                fill: bytes::Bytes::new(),
+            },
+        });
+    }
+    run(&specs, &data_type, &[u64::from(*rows), row], data);
+}

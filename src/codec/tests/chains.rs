@@ -1,0 +1,298 @@
+//! Sizes, surplus and shortage, order of types and axes, and what is refused.
+
+use super::*;
+use crate::ErrorKind;
+
+fn compile(chain: &[CodecSpec], data_type: &DataType) -> Result<Chain> {
+    Chain::compile(chain, data_type, &FillValue::ZERO, &Registry::default(), &Limits::default())
+}
+
+fn decode(chain: &[CodecSpec], data_type: &DataType, shape: &[u64], input: &[u8]) -> Result<Vec<u8>> {
+    let limits = Limits::default();
+    let chunk = ChunkContext::new(shape, data_type, &limits);
+    let mut out = vec![0xaa; chunk.bytes()?.unwrap()];
+    compile(chain, data_type)?.decode(input, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))?;
+    Ok(out)
+}
+
+fn vector(name: &str) -> Vector {
+    vectors().into_iter().find(|v| v.name == name).unwrap()
+}
+
+/// Chains whose stream holds the 2000 bytes of `wave`.
+const STREAMS: [&str; 8] = ["zlib", "zlib without its header", "gzip", "gzip, two members", "zstd", "zstd, two frames", "lzw", "packbits"];
+
+#[test]
+fn surplus_is_an_error_unless_it_is_to_be_left() {
+    for name in STREAMS {
+        let v = vector(name);
+        for length in [0, 1, 100, 500, 999] {
+            let strict = decode(&v.chain, &DataType::U16, &[length], &v.encoded);
+            // These two are of TIFF alone.
+            assert_eq!(strict.is_ok(), matches!(name, "lzw" | "packbits"), "{name} of {length}: {strict:?}");
+            let left: Vec<_> = v.chain.iter().cloned().chain([CodecSpec::LeaveSurplus]).collect();
+            let out = decode(&left, &DataType::U16, &[length], &v.encoded).unwrap();
+            assert_eq!(out, v.decoded[..length as usize * 2], "{name} of {length}");
+            let predicted: Vec<_> = left.iter().cloned().chain([CodecSpec::Predictor { row: length.max(1), stride: 1 }]).collect();
+            assert_eq!(decode(&predicted, &DataType::U16, &[length], &v.encoded).unwrap().len(), length as usize * 2);
+        }
+    }
+}
+
+#[test]
+fn shortage_is_an_error() {
+    for name in STREAMS {
+        let v = vector(name);
+        for length in [1001u64, 5000] {
+            assert!(decode(&v.chain, &DataType::U16, &[length], &v.encoded).is_err(), "{name}");
+            let left: Vec<_> = v.chain.iter().cloned().chain([CodecSpec::LeaveSurplus]).collect();
+            assert!(decode(&left, &DataType::U16, &[length], &v.encoded).is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn stored_bytes_have_the_chunks_length() {
+    let none = &[];
+    assert!(compile(none, &DataType::U16).unwrap().is_identity());
+    assert_eq!(decode(none, &DataType::U16, &[2], &[1, 2, 3, 4]).unwrap(), [1, 2, 3, 4]);
+    assert!(decode(none, &DataType::U16, &[2], &[1, 2, 3]).is_err());
+    assert!(decode(none, &DataType::U16, &[2], &[1, 2, 3, 4, 5]).is_err());
+    let left = &[CodecSpec::LeaveSurplus];
+    assert!(!compile(left, &DataType::U16).unwrap().is_identity());
+    assert_eq!(decode(left, &DataType::U16, &[2], &[1, 2, 3, 4, 5]).unwrap(), [1, 2, 3, 4]);
+    assert!(decode(left, &DataType::U16, &[2], &[1, 2, 3]).is_err());
+    let big = &[CodecSpec::ByteOrder(Endian::Big), CodecSpec::ReverseBits];
+    assert!(decode(big, &DataType::U16, &[2], &[1, 2, 3]).is_err());
+    assert!(decode(big, &DataType::U16, &[2], &[1, 2, 3, 4, 5]).is_err());
+    assert!(compile(&[CodecSpec::ByteOrder(Endian::native()), CodecSpec::Shuffle { element: 1 }], &DataType::U8).unwrap().is_identity());
+    assert!(compile(&[CodecSpec::ByteOrder(Endian::Big)], &DataType::U8).unwrap().is_identity());
+}
+
+#[test]
+fn a_checksum_that_differs_is_told_apart() {
+    for name in ["crc32", "crc32 end", "adler32", "fletcher32"] {
+        let mut v = vector(name);
+        let at = v.encoded.len() / 2;
+        v.encoded[at] ^= 0x10;
+        let error = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Checksum { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_leader_cuts_what_follows() {
+    let chain = [CodecSpec::SizeLeader];
+    assert_eq!(decode(&chain, &DataType::U8, &[3], &[3, 0, 0, 0, 7, 8, 9, 1, 2]).unwrap(), [7, 8, 9]);
+    assert!(decode(&chain, &DataType::U8, &[3], &[6, 0, 0, 0, 7, 8, 9, 1, 2]).is_err());
+    assert!(decode(&chain, &DataType::U8, &[3], &[3, 0]).is_err());
+}
+
+/// What old writers gave: 9 to 12 bits a code, the least significant bit first, widened when the table is full.
+fn old_lzw(data: &[u8]) -> Vec<u8> {
+    let (mut out, mut window, mut have) = (Vec::new(), 0u64, 0);
+    let mut put = |code: u64, bits: u32| {
+        window |= code << have;
+        have += bits;
+        while have >= 8 {
+            out.push(window as u8);
+            window >>= 8;
+            have -= 8;
+        }
+    };
+    put(256, 9);
+    let mut table = std::collections::HashMap::new();
+    let (mut next, mut bits) = (258u64, 9);
+    let mut current: Vec<u8> = Vec::new();
+    let code = |s: &[u8], table: &std::collections::HashMap<Vec<u8>, u64>| if s.len() == 1 { u64::from(s[0]) } else { table[s] };
+    for byte in data {
+        let longer = [current.as_slice(), &[*byte]].concat();
+        if longer.len() == 1 || table.contains_key(&longer) {
+            current = longer;
+            continue;
+        }
+        put(code(&current, &table), bits);
+        if next < 4096 {
+            table.insert(longer, next);
+        }
+        next += 1;
+        // The decoder is one string behind.
+        if next > 1 << bits && bits < 12 {
+            bits += 1;
+        }
+        current = vec![*byte];
+    }
+    put(code(&current, &table), bits);
+    put(257, bits);
+    put(0, 16);
+    out
+}
+
+#[test]
+fn lzw_of_the_old_form_is_known_by_its_first_code() {
+    let data = wave(1000);
+    let encoded = old_lzw(&data);
+    for bits in [LzwBits::Msb, LzwBits::Old] {
+        assert_eq!(decode(&[CodecSpec::Lzw(bits)], &DataType::U8, &[1000], &encoded).unwrap(), data);
+    }
+}
+
+#[test]
+fn a_whole_shard_with_an_absent_chunk() {
+    // Two by two inner chunks of 2 x 3 bytes; chunk 2 is absent; the index, with its checksum, at the end and at the start.
+    let chunk = |n: u8| (0..6).map(|i| n * 10 + i).collect::<Vec<u8>>();
+    let stored = [chunk(1), chunk(2), chunk(4)].concat();
+    for at_start in [false, true] {
+        let base = if at_start { 68 } else { 0 };
+        let mut index: Vec<u8> = [base, 6, base + 6, 6, u64::MAX, u64::MAX, base + 12, 6].iter().flat_map(|n: &u64| n.to_le_bytes()).collect();
+        index.extend(crc32c::crc32c(&index).to_le_bytes());
+        let shard = if at_start { [index, stored.clone()].concat() } else { [stored.clone(), index].concat() };
+        let spec = CodecSpec::Shard {
+            chunk: vec![2, 3],
+            chain: vec![],
+            index_chain: vec![CodecSpec::Crc32c { at_start: false }, CodecSpec::ByteOrder(Endian::Little)],
+            index_at_start: at_start,
+            fill: bytes::Bytes::from_static(&[9]),
+        };
+        let wanted = [10, 11, 12, 20, 21, 22, 13, 14, 15, 23, 24, 25, 9, 9, 9, 40, 41, 42, 9, 9, 9, 43, 44, 45];
+        assert_eq!(decode(std::slice::from_ref(&spec), &DataType::U8, &[4, 6], &shard).unwrap(), wanted);
+        assert!(decode(std::slice::from_ref(&spec), &DataType::U8, &[5, 6], &shard).is_err());
+        let step = &[spec.clone(), CodecSpec::Transpose(AxisOrder::f(2))];
+        let turned = decode(step, &DataType::U8, &[6, 4], &shard).unwrap();
+        assert_eq!(turned[..4], [10, 13, 9, 9]);
+        for at in 0..shard.len() {
+            let mut damaged = shard.clone();
+            damaged[at] ^= 0x81;
+            let result = decode(std::slice::from_ref(&spec), &DataType::U8, &[4, 6], &damaged);
+            assert_eq!(result.is_err(), if at_start { at < 68 } else { at >= 18 }, "at {at}");
+        }
+        assert!(decode(std::slice::from_ref(&spec), &DataType::U8, &[4, 6], &shard[..60]).is_err());
+    }
+}
+
+#[test]
+fn a_stream_of_zeros_cannot_outgrow_its_chunk() {
+    // A mebibyte of zeros over Blosc: what is between the two steps is bounded by the chunk.
+    let mut bomb = vec![0u8; 2000];
+    let mut encoder = zlib_rs::Deflate::new(9, true, 15);
+    encoder.compress(&vec![0; 1 << 20], &mut bomb, zlib_rs::DeflateFlush::Finish).unwrap();
+    if cfg!(feature = "blosc") {
+        let error = decode(&[CodecSpec::Zlib, CodecSpec::Blosc], &DataType::U8, &[100], &bomb).unwrap_err();
+        assert!(error.to_string().contains("more data than the chunk holds"), "{error}");
+    }
+    assert!(decode(&[CodecSpec::Zlib], &DataType::U8, &[100], &bomb).is_err());
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn a_jpeg_that_claims_more_than_its_chunk_is_refused_unread() {
+    let mut v = vector("jpeg grey");
+    let at = v.encoded.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    v.encoded[at + 5..at + 9].fill(0xff);
+    let error = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap_err();
+    assert!(error.to_string().contains("65535 x 65535"), "{error}");
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn jpeg_tables_kept_apart() {
+    let v = vector("jpeg grey");
+    // Everything up to the frame header, and the Huffman tables behind it, become the tables.
+    let (mut tables, mut rest, mut at) = (vec![0xff, 0xd8], vec![0xff, 0xd8], 2);
+    while v.encoded[at + 1] != 0xda {
+        let end = at + 2 + usize::from(u16::from_be_bytes([v.encoded[at + 2], v.encoded[at + 3]]));
+        if matches!(v.encoded[at + 1], 0xdb | 0xc4) { &mut tables } else { &mut rest }.extend(&v.encoded[at..end]);
+        at = end;
+    }
+    tables.extend([0xff, 0xd9]);
+    rest.extend(&v.encoded[at..]);
+    let spec = |tables: Option<Vec<u8>>| CodecSpec::Jpeg { tables: tables.map(Into::into), color: JpegColor::AsStored, samples: 1, bits: 8 };
+    let whole = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap();
+    assert_eq!(decode(&[spec(Some(tables.clone()))], &v.data_type, &v.shape, &rest).unwrap(), whole);
+    assert!(decode(&[spec(None)], &v.data_type, &v.shape, &rest).is_err());
+    // Without Huffman tables anywhere the standard ones are meant, and this encoder used them.
+    let (mut quantization, mut at) = (vec![0xff, 0xd8], 2);
+    while tables.get(at + 1).is_some_and(|m| *m != 0xd9) {
+        let end = at + 2 + usize::from(u16::from_be_bytes([tables[at + 2], tables[at + 3]]));
+        if tables[at + 1] == 0xdb {
+            quantization.extend(&tables[at..end]);
+        }
+        at = end;
+    }
+    assert_eq!(decode(&[spec(Some(quantization))], &v.data_type, &v.shape, &rest).unwrap(), whole);
+}
+
+#[test]
+#[cfg(feature = "lerc")]
+fn a_lerc_mask_is_given_beside_the_values() {
+    let (v, limits, mut scratch) = (vector("lerc with a mask"), Limits::default(), Scratch::default());
+    v.decode(&v.compile(&limits), &v.encoded, 0, &mut scratch).unwrap();
+    let validity = scratch.validity.clone().unwrap();
+    let valid: Vec<u8> = v.decoded.as_chunks::<4>().0.iter().map(|b| u8::from(!f32::from_ne_bytes(*b).is_nan())).collect();
+    assert_eq!(validity, valid);
+    let v = vector("lerc f4");
+    v.decode(&v.compile(&limits), &v.encoded, 0, &mut scratch).unwrap();
+    assert!(scratch.validity.is_none());
+}
+
+#[test]
+fn the_callers_own_codec() {
+    #[derive(Debug)]
+    struct Invert;
+    impl Codec for Invert {
+        fn name(&self) -> &str {
+            "invert"
+        }
+        fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
+            output
+        }
+        fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+            match output {
+                Output::Exact(out) if out.len() == input.len() => out.iter_mut().zip(input).for_each(|(o, i)| *o = !i),
+                _ => return Err(Error::codec("invert", "another size")),
+            }
+            Ok(())
+        }
+    }
+    let other = CodecSpec::Other { name: "invert".into(), configuration: RawJson::default() };
+    let chain = [CodecSpec::Zstd, other.clone(), CodecSpec::ByteOrder(Endian::Big)];
+    let registry = Registry::default().with("invert", Arc::new(|_: &RawJson, _: &DataType| Ok(Arc::new(Invert) as Arc<dyn Codec>)));
+    let compiled = Chain::compile(&chain, &DataType::U16, &FillValue::ZERO, &registry, &Limits::default()).unwrap();
+    assert_eq!(compiled.names(), ["zstd", "invert", "byte-order"]);
+    assert!(compile(&[other], &DataType::U16).unwrap_err().is_unsupported());
+}
+
+#[test]
+fn contradictions_are_refused_when_compiled() {
+    let unknown = CodecSpec::Other { name: "json2".into(), configuration: RawJson::default() };
+    let table: [(&[CodecSpec], DataType); 9] = [
+        (&[CodecSpec::Zlib], DataType::Text),
+        (&[CodecSpec::Vlen], DataType::U8),
+        (&[unknown], DataType::U8),
+        (&[CodecSpec::Predictor { row: 4, stride: 3 }], DataType::U8),
+        (&[CodecSpec::Predictor { row: 4, stride: 1 }], DataType::ComplexF64),
+        (&[CodecSpec::FloatPredictor { row: u64::MAX, stride: 1 }], DataType::F32),
+        (&[CodecSpec::UnpackBits { bits: 12, row: 5 }], DataType::U8),
+        (&[CodecSpec::UnpackBits { bits: 0, row: 5 }], DataType::U8),
+        (&[CodecSpec::Cast { stored: DataType::U8, decoded: DataType::F64 }], DataType::F32),
+    ];
+    for (chain, data_type) in table {
+        assert!(compile(chain, &data_type).is_err(), "{chain:?} of {data_type}");
+    }
+    let many = vec![CodecSpec::Zlib; 33];
+    assert!(matches!(compile(&many, &DataType::U8).unwrap_err().kind(), ErrorKind::Limit { .. }));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_bytes_as_any_codec(which: u8, data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        fuzzing::codec(which, &data);
+    }
+
+    #[test]
+    fn any_chain_over_any_bytes(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        fuzzing::chain(&data);
+    }
+}

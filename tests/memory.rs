@@ -1,0 +1,345 @@
+//! What reads hold in memory: the output, the two budgets, metadata, the codecs' working memory, and 16 MiB.
+//!
+//! An allocator that counts stands under the whole binary, so the tests run one after the other.
+
+#[path = "../benches/common/mod.rs"]
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use common::tiff::{Image, Packing};
+use common::zarr;
+use ndarray::{Array2, Array3, Ix3};
+use swath::model::Region;
+use swath::{ChunkedArray, Dataset, Session, SessionOptions};
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(bytes: usize) {
+    PEAK.fetch_max(LIVE.fetch_add(bytes, SeqCst) + bytes, SeqCst);
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged; only numbers are kept.
+#[allow(unsafe_code, reason = "a counting allocator is the only way to see the peak of the heap")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), SeqCst);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Old and new are counted together: a move holds both.
+        grown(size);
+        // SAFETY: the caller's promise is the same.
+        let moved = unsafe { System.realloc(at, layout, size) };
+        LIVE.fetch_sub(if moved.is_null() { size } else { layout.size() }, SeqCst);
+        moved
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What `work` gives, and the most bytes that were allocated meanwhile beside those before.
+fn peak_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
+    let before = LIVE.load(SeqCst);
+    PEAK.store(before, SeqCst);
+    let result = work();
+    (result, PEAK.load(SeqCst).saturating_sub(before))
+}
+
+const MIB: usize = 1 << 20;
+const DECODED: usize = 4 * MIB;
+const STORED: usize = 2 * MIB;
+const THREADS: usize = 2;
+/// Contexts and tables of the decompressors of each thread.
+const CODEC: usize = THREADS * MIB;
+const SLACK: usize = 16 * MIB;
+
+/// A session of small budgets and no caches.
+fn session() -> Session {
+    let mut options = SessionOptions::default();
+    options.threads = THREADS;
+    options.byte_cache = 0;
+    options.chunk_cache = 0;
+    options.limits.decoded_in_flight = DECODED as u64;
+    options.limits.stored_in_flight = STORED as u64;
+    Session::with_options(options).unwrap()
+}
+
+/// The formula, but for the output.
+fn bound(chunks: usize) -> usize {
+    let metadata = 64 * 1024 + chunks * 512;
+    DECODED + STORED + metadata + CODEC + SLACK
+}
+
+fn open(session: &Session, path: &Path) -> ChunkedArray {
+    session.block_on(async {
+        match session.open(path.to_str().unwrap()).await.unwrap() {
+            Dataset::Cog(cog) => cog.level(0).unwrap(),
+            Dataset::Group(group) => group.array("data").await.unwrap(),
+            other => panic!("{other:?} is neither image nor group"),
+        }
+    })
+}
+
+/// Large enough that a second copy of it, stored or decoded, breaks the bound.
+const SIZE: usize = 4096;
+const CHUNK: usize = 256;
+const CHUNKS: usize = (SIZE / CHUNK) * (SIZE / CHUNK);
+
+/// 64 MiB decoded in each of these; noise, so that they are about as large stored.
+fn files(folder: &Path) -> Vec<(&'static str, std::path::PathBuf)> {
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let [.., low, middle, high] = state.to_le_bytes();
+        [low, middle, high, 0x3f]
+    })
+    .take(SIZE * SIZE)
+    .flatten()
+    .collect();
+    let image = Image { pixels: noise.clone(), size: SIZE, tile: CHUNK, element: 4, packing: Packing::None, predictor: 1, overviews: 0 };
+    let array = zarr::Array { elements: noise, size: SIZE, chunk: CHUNK, element: 4, packing: zarr::Packing::Zstd };
+    let mut all = Vec::new();
+    for (name, packing, predictor) in [("none", Packing::None, 1), ("deflate", Packing::Deflate, 1), ("zstd", Packing::Zstd, 3)] {
+        let path = folder.join(name).with_extension("tif");
+        std::fs::write(&path, Image { packing, predictor, ..image.clone() }.write()).unwrap();
+        all.push((name, path));
+    }
+    for (name, packing) in [("zarr none", zarr::Packing::None), ("zarr blosc", zarr::Packing::BloscZstd)] {
+        let path = folder.join(name);
+        zarr::to_folder(&zarr::Array { packing, ..array.clone() }.write_v2(), &path);
+        all.push((name, path));
+    }
+    let path = folder.join("sharded");
+    zarr::to_folder(&array.write_v3_sharded(8), &path);
+    all.push(("sharded", path));
+    all
+}
+
+#[test]
+fn a_whole_read_keeps_to_the_formula() {
+    let _alone = alone();
+    let folder = common::scratch("memory");
+    for (name, path) in files(&folder) {
+        let (mut plane, mut space) = (Array2::<f32>::zeros((SIZE, SIZE)), Array3::<f32>::zeros((1, SIZE, SIZE)));
+        let ((), peak) = peak_of(|| {
+            let session = session();
+            let array = open(&session, &path);
+            let stats = match array.shape().len() {
+                2 => array.blocking_read_into(.., plane.view_mut()),
+                _ => array.blocking_read_into(.., space.view_mut()),
+            };
+            assert_eq!(stats.unwrap().chunks, CHUNKS, "{name}");
+        });
+        assert!(plane.iter().chain(&space).any(|v| *v != 0.0), "{name}: nothing was read");
+        eprintln!("{name:<12} into the caller's array: {:.1} MiB beside it", peak as f64 / MIB as f64);
+        assert!(peak <= bound(CHUNKS), "{name}: {peak} bytes, {} allowed", bound(CHUNKS));
+        drop((plane, space));
+
+        let output = SIZE * SIZE * 4;
+        let ((), peak) = peak_of(|| {
+            let session = session();
+            let array = open(&session, &path);
+            let read = session.block_on(array.read_dyn(..)).unwrap();
+            assert_eq!(read.bytes().unwrap().len(), output, "{name}");
+        });
+        eprintln!("{name:<12} into an array of its own: {:.1} MiB beside it", peak.saturating_sub(output) as f64 / MIB as f64);
+        assert!(peak <= output + bound(CHUNKS), "{name}: {peak} bytes, {} allowed", output + bound(CHUNKS));
+    }
+}
+
+/// Reads side by side share the budgets.
+#[test]
+fn eight_reads_share_one_budget() {
+    let _alone = alone();
+    let folder = common::scratch("memory-shared");
+    let (name, path) = files(&folder).swap_remove(1);
+    let rows = SIZE / 8;
+    let output = SIZE * SIZE * 4;
+    let ((), peak) = peak_of(|| {
+        let session = session();
+        let array = open(&session, &path);
+        let strip = |n: usize| array.read::<f32, Ix3>((.., (n * rows) as u64..((n + 1) * rows) as u64, ..));
+        let all = session.block_on(futures_util::future::try_join_all((0..8).map(strip))).unwrap();
+        assert_eq!(all.iter().map(|a| a.len() * 4).sum::<usize>(), output);
+    });
+    eprintln!("{name:<12} in eight reads at once: {:.1} MiB beside the outputs", peak.saturating_sub(output) as f64 / MIB as f64);
+    assert!(peak <= output + bound(CHUNKS), "{peak} bytes, {} allowed", output + bound(CHUNKS));
+}
+
+/// The most that anything malformed may make the library hold.
+const HOSTILE: usize = 32 * MIB;
+
+/// Opens it and reads a corner of all it holds, and then the whole; the first error.
+async fn read_all(session: &Session, path: &Path) -> Result<(), swath::Error> {
+    let mut arrays = Vec::new();
+    match session.open(path.to_str().unwrap()).await? {
+        Dataset::Cog(cog) => {
+            for path in cog.directories().iter().take(8) {
+                arrays.push(cog.directory(path)?);
+            }
+        }
+        Dataset::Group(group) => {
+            for name in group.arrays().await? {
+                arrays.push(group.array(&name).await?);
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+    for array in arrays {
+        let corner: Vec<_> = array.shape().iter().map(|n| 0..(*n).min(16)).collect();
+        array.read_dyn(&Region::new(corner)).await?;
+        array.read_dyn(..).await?;
+    }
+    Ok(())
+}
+
+/// A little-endian TIFF of one directory; values above 4 bytes stand behind it.
+fn small_tiff(entries: &[(u16, u16, u32, u32)], behind: &[u8]) -> Vec<u8> {
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend(count.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    file.extend(behind);
+    file
+}
+
+/// One band of bytes in square tiles.
+fn image(size: u32, tile: u32, compression: u32, tiles: u32, offset: u32, length: u32) -> Vec<(u16, u16, u32, u32)> {
+    let one = |tag, value| (tag, 4, 1, value);
+    vec![
+        one(256, size),
+        one(257, size),
+        one(258, 8),
+        one(259, compression),
+        one(262, 1),
+        one(277, 1),
+        one(322, tile),
+        one(323, tile),
+        (324, 4, tiles, offset),
+        (325, 4, tiles, length),
+    ]
+}
+
+/// Objects of a v3 array with these shapes and codecs, and its first chunk.
+fn small_zarr(shape: &[u64], chunk: &[u64], codecs: &serde_json::Value, first: &[u8]) -> zarr::Objects {
+    let document = serde_json::json!({
+        "zarr_format": 3, "node_type": "array", "shape": shape, "data_type": "uint8", "fill_value": 0, "codecs": codecs,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}}, "chunk_key_encoding": {"name": "default"},
+    });
+    let name = format!("c/{}", vec!["0"; shape.len()].join("/"));
+    vec![("zarr.json".to_owned(), document.to_string().into_bytes()), (name, first.to_vec())]
+}
+
+/// Malformed files and stores that must be refused.
+fn refused(folder: &Path) -> Vec<(String, std::path::PathBuf)> {
+    const DATA_AT: u32 = 8 + 2 + 10 * 12 + 4;
+    // Each megabyte of zeros deflates to a kilobyte: 1 GiB for a tile of 64 KiB.
+    let bomb = common::zlib(&vec![0; 256 * MIB], 1);
+    let bomb_length = u32::try_from(bomb.len()).unwrap();
+    let mut cycle = small_tiff(&image(64, 64, 1, 1, DATA_AT, 4096), &[7; 4096]);
+    cycle[(DATA_AT - 4) as usize..DATA_AT as usize].copy_from_slice(&8_u32.to_le_bytes());
+    let tiffs = [
+        ("a tile of 60000 x 60000", small_tiff(&image(60_000, 60_000, 8, 1, DATA_AT, 20), &[0; 20])),
+        ("2^32 - 1 tiles in 198 bytes", small_tiff(&image(u32::MAX, 16, 1, u32::MAX, DATA_AT, DATA_AT), &[0; 64])),
+        ("a deflate bomb", small_tiff(&image(256, 256, 8, 1, DATA_AT, bomb_length), &bomb)),
+        ("a tile of 2 GiB stored", small_tiff(&image(256, 256, 8, 1, DATA_AT, 2 << 30), &[0; 64])),
+    ];
+    let bytes = serde_json::json!({"name": "bytes"});
+    let plain = serde_json::json!([bytes]);
+    let gzip = serde_json::json!([bytes, {"name": "gzip", "configuration": {"level": 1}}]);
+    let shard = |chunk: &[u64]| {
+        let index = serde_json::json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
+        serde_json::json!([{"name": "sharding_indexed", "configuration": {"chunk_shape": chunk, "codecs": [bytes], "index_codecs": index}}])
+    };
+    let claims = |rows: &[(u64, u64)]| -> Vec<u8> { rows.iter().flat_map(|(o, n)| [o.to_le_bytes(), n.to_le_bytes()]).flatten().collect() };
+    let zarrs = [
+        ("a chunk of 2^40", small_zarr(&[1 << 40], &[1 << 40], &plain, &[0; 10])),
+        ("a gzip chunk of 2^30 in 20 bytes", small_zarr(&[1 << 31], &[1 << 31], &gzip, &[0; 20])),
+        ("a shard of 2^40 inner chunks", small_zarr(&[1 << 40], &[1 << 40], &shard(&[1]), &[0; 64])),
+        ("an inner chunk of 2^62 bytes", small_zarr(&[4], &[4], &shard(&[2]), &claims(&[(0, 1 << 62), (0, 2)]))),
+        ("an inner chunk of 1 GiB", small_zarr(&[4], &[4], &shard(&[2]), &claims(&[(0, 1 << 30), (0, 2)]))),
+        ("an inner chunk behind 2^64", small_zarr(&[4], &[4], &shard(&[2]), &claims(&[(u64::MAX - 1, 4), (0, 2)]))),
+    ];
+    let mut all = Vec::new();
+    for (name, file) in tiffs {
+        let path = folder.join(name).with_extension("tif");
+        std::fs::write(&path, file).unwrap();
+        all.push((name.to_owned(), path));
+    }
+    for (name, objects) in zarrs {
+        let path = folder.join(name);
+        zarr::to_folder(&objects, &path);
+        all.push((name.to_owned(), path));
+    }
+    let path = folder.join("cycle.tif");
+    std::fs::write(&path, cycle).unwrap();
+    all.push(("a directory that follows itself".to_owned(), path));
+    all
+}
+
+#[test]
+fn malformed_sizes_hold_no_memory() {
+    let _alone = alone();
+    let folder = common::scratch("memory-hostile");
+    let mut cases: Vec<(String, std::path::PathBuf, bool)> = refused(&folder).into_iter().map(|(n, p)| (n, p, true)).collect();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/bad")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e != "md") {
+            cases.push((path.file_name().unwrap().to_string_lossy().into_owned(), path, false));
+        }
+    }
+    assert!(cases.len() > 40, "the malformed files of testdata are not there");
+    let mut options = SessionOptions::default();
+    options.threads = THREADS;
+    // So that the output itself is within the bound.
+    options.limits.max_output_bytes = 8 * MIB as u64;
+    let mut failures = Vec::new();
+    for (name, path, must_fail) in cases {
+        let start = std::time::Instant::now();
+        let (result, peak) = peak_of(|| {
+            let session = Session::with_options(options.clone()).unwrap();
+            session.block_on(read_all(&session, &path))
+        });
+        let told = result.as_ref().map_or_else(ToString::to_string, |()| "read".to_owned());
+        eprintln!("{:5.1} MiB  {name}: {told}", peak as f64 / MIB as f64);
+        if peak > HOSTILE {
+            failures.push(format!("{name}: {peak} bytes held"));
+        }
+        if must_fail && result.is_ok() {
+            failures.push(format!("{name}: was read"));
+        }
+        if start.elapsed().as_secs() > 20 {
+            failures.push(format!("{name}: took {:?}", start.elapsed()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
