@@ -13,7 +13,7 @@ macro_rules! of_type {
             ComplexF32 num_complex::Complex<f32>, ComplexF64 num_complex::Complex<f64>)
     };
     (@ $data_type:expr, $t:ident, $body:expr, $($name:ident $rust:ty),*) => {
-        match $data_type {
+        match &$data_type {
             $(swath::model::DataType::$name => { type $t = $rust; $body })*
             other => panic!("no Rust type for {other}"),
         }

@@ -20,7 +20,8 @@ use super::watch::poll_for;
 
 /// Puts objects into a store in memory.
 pub(crate) fn put(store: &InMemory, path: &str, bytes: impl Into<Bytes>) {
-    let put = store.put(&Path::from(path), PutPayload::from_bytes(bytes.into()));
+    let path = Path::from(path);
+    let put = store.put(&path, PutPayload::from_bytes(bytes.into()));
     poll_for(put, super::watch::LONG).expect("memory does not wait").expect("memory takes everything");
 }
 

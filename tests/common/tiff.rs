@@ -101,7 +101,7 @@ pub(crate) fn write(source: &Source, chunk: &[u64; 3], layout: &Layout, missing:
     let mut out = Out { bytes: Vec::new(), big_endian: layout.big_endian };
     out.bytes.extend(if layout.big_endian { b"MM" } else { b"II" });
     if layout.big_tiff {
-        [(43, 2), (8, 2), (0, 2)].map(|(n, w)| out.push(n, w));
+        [43, 8, 0].into_iter().for_each(|n| out.push(n, 2));
     } else {
         out.push(42, 2);
     }
