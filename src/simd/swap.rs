@@ -34,9 +34,9 @@ mod tests {
                 let mut swapped = data.clone();
                 super::swap_bytes(&mut swapped, unit);
                 let whole = length / unit * unit;
-                for i in 0..length {
+                for (i, byte) in swapped.iter().enumerate() {
                     let from = if i < whole { i / unit * unit + (unit - 1 - i % unit) } else { i };
-                    assert_eq!(swapped[i], data[from], "unit {unit} length {length} at {i}");
+                    assert_eq!(*byte, data[from], "unit {unit} length {length} at {i}");
                 }
             }
         }
