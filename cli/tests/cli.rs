@@ -215,7 +215,7 @@ fn regions_levels_and_names() {
     assert_eq!(reads(&[&group]), small_bytes(0..6, 0..8), "the only array of a group");
     assert_eq!(reads(&[&group, "--array", "a", "--region", "2,:"]), small_bytes(2..3, 0..8));
     assert_eq!(reads(&[&group, "--array", "a", "--region", "1:5,3:"]), small_bytes(1..5, 3..8));
-    assert_eq!(reads(&[&group, "--array", "a", "--region", "3:3,:"]), []);
+    assert!(reads(&[&group, "--array", "a", "--region", "3:3,:"]).is_empty());
 
     small(&folder, "group/b");
     let told = fails(&["read", &group, "-o", &out], 1);
@@ -246,7 +246,8 @@ fn npy_has_a_header_that_numpy_reads() {
 
     let record = folder.0.join("record");
     zarr(&record, r#"[["a","<u2"],["b","|i1"]]"#, &[2], &[2], |_| Some(vec![1, 0, 2, 3, 0, 4]));
-    fs::write(record.join(".zarray"), fs::read_to_string(record.join(".zarray")).unwrap().replace("\"fill_value\":0", "\"fill_value\":null")).unwrap();
+    fs::write(record.join(".zarray"), fs::read_to_string(record.join(".zarray")).unwrap().replace("\"fill_value\":0", "\"fill_value\":null"))
+        .unwrap();
     succeeds(&["read", record.to_str().unwrap(), "-o", &out]);
     let bytes = fs::read(&out).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains("'descr': [('a', '<u2'), ('b', '|i1')], 'fortran_order': False, 'shape': (2,), }"));
@@ -304,8 +305,8 @@ fn picture(arguments: &[&str]) -> Picture {
 #[test]
 fn pictures() {
     let scene = picture(&[&fixture("scene.tif"), "--level", "1", "--region", ":,0:100,:"]);
-    assert_eq!((scene.width, scene.height, scene.color), (512, 100, png::ColorType::Rgb));
-    let red: Vec<u8> = scene.pixels.iter().step_by(3).copied().collect();
+    assert_eq!((scene.width, scene.height, scene.color), (512, 100, png::ColorType::Rgba));
+    let red: Vec<u8> = scene.pixels.iter().step_by(4).copied().collect();
     assert!(red.contains(&0) && red.contains(&255), "stretched");
 
     let terrain = picture(&[&fixture("terrain.tif")]);
@@ -334,7 +335,7 @@ fn info_says_what_it_is() {
     assert_eq!(scene["size"], serde_json::json!([1024, 1024]));
     assert_eq!(scene["overviews"], serde_json::json!([2, 4]));
     assert_eq!(scene["block"], serde_json::json!([256, 256]));
-    assert_eq!((&scene["bands"], &scene["epsg"], &scene["mask"]), (&4.into(), &32632.into(), &"none".into()));
+    assert_eq!((&scene["bands"], &scene["epsg"], &scene["mask"]), (&4.into(), &32632.into(), &"nodata".into()));
     assert_eq!((&scene["compression"], &scene["requests"]), (&"DEFLATE".into(), &1.into()));
     assert_eq!(json(&["info", "--json", &fixture("terrain.tif")])["nodata"], serde_json::json!(-9999.0));
 
