@@ -305,8 +305,8 @@ fn picture(arguments: &[&str]) -> Picture {
 #[test]
 fn pictures() {
     let scene = picture(&[&fixture("scene.tif"), "--level", "1", "--region", ":,0:100,:"]);
-    assert_eq!((scene.width, scene.height, scene.color), (512, 100, png::ColorType::Rgb));
-    let red: Vec<u8> = scene.pixels.iter().step_by(3).copied().collect();
+    assert_eq!((scene.width, scene.height, scene.color), (512, 100, png::ColorType::Rgba));
+    let red: Vec<u8> = scene.pixels.iter().step_by(4).copied().collect();
     assert!(red.contains(&0) && red.contains(&255), "stretched");
 
     let terrain = picture(&[&fixture("terrain.tif")]);
@@ -335,7 +335,7 @@ fn info_says_what_it_is() {
     assert_eq!(scene["size"], serde_json::json!([1024, 1024]));
     assert_eq!(scene["overviews"], serde_json::json!([2, 4]));
     assert_eq!(scene["block"], serde_json::json!([256, 256]));
-    assert_eq!((&scene["bands"], &scene["epsg"], &scene["mask"]), (&4.into(), &32632.into(), &"none".into()));
+    assert_eq!((&scene["bands"], &scene["epsg"], &scene["mask"]), (&4.into(), &32632.into(), &"nodata".into()));
     assert_eq!((&scene["compression"], &scene["requests"]), (&"DEFLATE".into(), &1.into()));
     assert_eq!(json(&["info", "--json", &fixture("terrain.tif")])["nodata"], serde_json::json!(-9999.0));
 
