@@ -247,7 +247,8 @@ fn own_codec() {
     let spec = || other("xor", &serde_json::json!({"key": 0x5A}));
     let big: Vec<u8> = (1..5_u16).flat_map(u16::to_be_bytes).collect();
     // Alone, before a byte order, and around a compressor of the library's.
-    let chains = vec![vec![spec()], vec![spec(), CodecSpec::ByteOrder(Endian::Big)], vec![spec(), CodecSpec::Zlib, CodecSpec::ByteOrder(Endian::Big)]];
+    let chains =
+        vec![vec![spec()], vec![spec(), CodecSpec::ByteOrder(Endian::Big)], vec![spec(), CodecSpec::Zlib, CodecSpec::ByteOrder(Endian::Big)]];
     let stored = [masked(u16s(1..5)), masked(big.clone()), masked(pack::zlib(&big))];
     store.put("masked", stored.concat());
     let mut start = 0;
@@ -511,10 +512,23 @@ fn no_lock_up_on_an_executor_of_nobodys() {
             for i in 0..8 {
                 let (session, array, expected) = (&session, &array, &expected);
                 scope.spawn(move || {
-                    let read = if i % 2 == 0 { poll_for(array.read::<u16, Ix2>(..), LONG).unwrap() } else { session.block_on(array.read::<u16, Ix2>(..)) };
+                    let read =
+                        if i % 2 == 0 { poll_for(array.read::<u16, Ix2>(..), LONG).unwrap() } else { session.block_on(array.read::<u16, Ix2>(..)) };
                     assert_eq!(read.unwrap(), *expected);
                 });
             }
+        });
+    });
+}
+
+/// A thread of the pool that waits for an async read does what that read needs.
+#[test]
+fn no_lock_up_of_an_async_read_inside_the_pool() {
+    within("async reads inside the session's pool", LONG, || {
+        let (_store, session, array, expected) = crowded();
+        session.pool().broadcast(|_| {
+            assert_eq!(session.block_on(array.read::<u16, Ix2>(..)).unwrap(), expected);
+            assert_eq!(session.block_on(array.read_chunk(&[0, 0])).unwrap().bytes.unwrap().len(), 2048);
         });
     });
 }
