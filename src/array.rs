@@ -7,8 +7,8 @@ use bytes::Bytes;
 use ndarray::{Array, ArrayViewMut, Dimension};
 
 use crate::engine::{
-    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Session, Sink, TextSink, array, blocking, converter, output_bytes,
-    plan, read, read_chunk, spawn, wrong_type,
+    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Session, Sink, TextSink, array, blocking, converter,
+    output_bytes, plan, read, read_chunk, spawn, wrong_type,
 };
 use crate::error::{Error, Result};
 use crate::io::Counters;

@@ -95,7 +95,8 @@ impl Session {
             Content::Archive => self.open_archive(object, &counters).await.map(Dataset::Group),
             Content::Json => self.open_references(object, &counters).await.map(Dataset::Group),
             Content::Unknown => {
-                let unknown = Error::unsupported("neither a TIFF, nor a Zarr group or array, nor an archive or references of one").in_object(object.url());
+                let unknown =
+                    Error::unsupported("neither a TIFF, nor a Zarr group or array, nor an archive or references of one").in_object(object.url());
                 self.open_below(object, &counters).await.map_err(|e| if e.is_not_found() { unknown } else { e })
             }
         }
@@ -146,7 +147,8 @@ impl Session {
         let limits = &self.inner.limits;
         let want = Want::Whole { object: object.clone(), most: limits.max_metadata_bytes };
         let Got::Bytes { bytes, .. } = self.get(&want, counters).await? else { return Err(Error::not_found(object.url())) };
-        let map: Arc<HashMap<String, Reference>> = parse_references(&bytes, object.url(), limits, &|_| false).map_err(|e| e.in_object(object.url()))?;
+        let map: Arc<HashMap<String, Reference>> =
+            parse_references(&bytes, object.url(), limits, &|_| false).map_err(|e| e.in_object(object.url()))?;
         self.open_hierarchy(ObjectMap::References(map), object, counters).await
     }
 

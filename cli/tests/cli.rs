@@ -246,7 +246,8 @@ fn npy_has_a_header_that_numpy_reads() {
 
     let record = folder.0.join("record");
     zarr(&record, r#"[["a","<u2"],["b","|i1"]]"#, &[2], &[2], |_| Some(vec![1, 0, 2, 3, 0, 4]));
-    fs::write(record.join(".zarray"), fs::read_to_string(record.join(".zarray")).unwrap().replace("\"fill_value\":0", "\"fill_value\":null")).unwrap();
+    fs::write(record.join(".zarray"), fs::read_to_string(record.join(".zarray")).unwrap().replace("\"fill_value\":0", "\"fill_value\":null"))
+        .unwrap();
     succeeds(&["read", record.to_str().unwrap(), "-o", &out]);
     let bytes = fs::read(&out).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains("'descr': [('a', '<u2'), ('b', '|i1')], 'fortran_order': False, 'shape': (2,), }"));

@@ -18,7 +18,10 @@ pub struct DynArray {
 #[derive(Debug, Clone)]
 enum Data {
     /// In words, so that every element type is aligned.
-    Fixed { words: Vec<u128>, length: usize },
+    Fixed {
+        words: Vec<u128>,
+        length: usize,
+    },
     Variable(Vec<Bytes>),
 }
 

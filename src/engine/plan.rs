@@ -13,7 +13,9 @@ use super::stats::human_bytes;
 use crate::codec::{Chain, ChunkContext, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, PlannedRequest};
-use crate::model::{ByteSpan, ChunkGrid, DataType, FillValue, Got, Limits, Location, Missing, ObjectKey, Page, PageId, PagePlace, PageSpec, Pages, Region, Want};
+use crate::model::{
+    ByteSpan, ChunkGrid, DataType, FillValue, Got, Limits, Location, Missing, ObjectKey, Page, PageId, PagePlace, PageSpec, Pages, Region, Want,
+};
 
 /// The chunks that a region touches: a box of the chunk grid, counted in C order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,11 +203,7 @@ async fn parse_page(array: &Arc<ArrayInner>, id: PageId, spec: PageSpec, parts: 
     let large = spec.decoded > LARGE;
     let array = array.clone();
     let parse = move || decode_page(&array, id, &spec, parts).map_err(|e| e.in_object(array.meta.source.url()));
-    if large {
-        tokio::task::spawn_blocking(parse).await.map_err(|e| Error::new(ErrorKind::Panicked(e.to_string())))?
-    } else {
-        parse()
-    }
+    if large { tokio::task::spawn_blocking(parse).await.map_err(|e| Error::new(ErrorKind::Panicked(e.to_string())))? } else { parse() }
 }
 
 fn decode_page(array: &ArrayInner, id: PageId, spec: &PageSpec, mut parts: Vec<Bytes>) -> Result<Page> {
@@ -240,7 +238,8 @@ pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits) -> Ve
             Source::Fetch { want: Want::Range(ByteSpan { length, .. }), .. } => (chunk_bytes, *length),
             Source::Fetch { .. } => (chunk_bytes, chunk_bytes),
         };
-        let over = batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2 || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2;
+        let over =
+            batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2 || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2;
         if over && !batch.parts.is_empty() {
             all.push(std::mem::take(&mut batch));
         }

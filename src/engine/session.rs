@@ -186,6 +186,14 @@ impl Session {
     pub fn pool(&self) -> &rayon::ThreadPool {
         self.inner.pool.threads()
     }
+    /// Puts an object into the session's own memory store: `memory://name/path`. Reads of it are views of these bytes.
+    ///
+    /// # Errors
+    /// `Usage` where the URL is not of that store.
+    pub async fn put_memory(&self, url: &str, bytes: Bytes) -> Result<()> {
+        let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
+        self.spawn(async move { io.put_memory(&object, bytes).await }).await
+    }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.inner.pool.block_on(future)

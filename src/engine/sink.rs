@@ -378,7 +378,9 @@ unsafe fn copy_strided(to: *mut u8, step: isize, from: &[u8], source_step: usize
     unsafe fn fixed<const N: usize>(to: *mut u8, step: isize, from: *const u8, source_step: usize, count: usize) {
         for i in 0..count {
             // SAFETY: as the caller of `copy_strided` promises.
-            unsafe { to.offset(i.cast_signed() * step).cast::<[u8; N]>().write_unaligned(from.add(i * source_step).cast::<[u8; N]>().read_unaligned()) };
+            unsafe {
+                to.offset(i.cast_signed() * step).cast::<[u8; N]>().write_unaligned(from.add(i * source_step).cast::<[u8; N]>().read_unaligned())
+            };
         }
     }
     let from = from.as_ptr();

@@ -64,7 +64,15 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { start: Instant::now(), decode: zero(), place: zero(), first: AtomicU64::new(u64::MAX), landed: zero(), absent: AtomicUsize::new(0), cached: AtomicUsize::new(0) }
+        Self {
+            start: Instant::now(),
+            decode: zero(),
+            place: zero(),
+            first: AtomicU64::new(u64::MAX),
+            landed: zero(),
+            absent: AtomicUsize::new(0),
+            cached: AtomicUsize::new(0),
+        }
     }
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()

@@ -44,7 +44,9 @@ impl TextSink {
             let at: u64 = index.iter().zip(origin).zip(&strides).map(|((i, o), s)| (i - o) * s).sum();
             let place = index.iter().zip(self.region.ranges()).fold(0, |n, (i, r)| n * (r.end - r.start) + (i - r.start));
             let offset = |n: u64| usize::try_from(n).ok().and_then(|n| decoded.offsets.get(n)).and_then(|o| usize::try_from(*o).ok());
-            let (Some(start), Some(end)) = (offset(at), offset(at + 1)) else { return Err(Error::codec("vlen", "fewer elements than the chunk has")) };
+            let (Some(start), Some(end)) = (offset(at), offset(at + 1)) else {
+                return Err(Error::codec("vlen", "fewer elements than the chunk has"));
+            };
             if let Some(slot) = usize::try_from(place).ok().and_then(|p| elements.get_mut(p)) {
                 *slot = Some(bytes.slice(start..end));
             }

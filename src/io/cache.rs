@@ -35,6 +35,7 @@ impl<K: Hash + Eq, V: Clone> ByteCache<K, V> {
     }
 
     /// Whether it is there; its place in the order stays.
+    #[cfg(test)]
     pub(crate) fn peek(&self, key: &K) -> Option<V> {
         self.lock().entries.peek(key).map(|(value, _)| value.clone())
     }
@@ -77,6 +78,7 @@ impl<K: Hash + Eq, V: Clone> ByteCache<K, V> {
     }
 
     /// The sum of the weights.
+    #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {
         self.lock().used
     }

@@ -51,6 +51,7 @@ impl Admission {
     }
 
     /// Admits `bytes` at once, or not at all.
+    #[cfg(test)]
     pub(crate) fn try_acquire(&self, bytes: u64) -> Option<Permit> {
         let mut state = self.lock();
         if !state.queue.is_empty() || !self.fits(&state, bytes) {
@@ -62,6 +63,7 @@ impl Admission {
     }
 
     /// The bytes admitted now.
+    #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {
         self.lock().used
     }
@@ -113,6 +115,7 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// How many bytes it is for.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -125,6 +128,7 @@ impl Permit {
     }
 
     /// Gives back all but `bytes`.
+    #[cfg(test)]
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {

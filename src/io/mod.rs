@@ -175,16 +175,13 @@ impl Io {
     }
 
     /// Drops what the byte cache holds of an object: of all its versions.
+    #[cfg(test)]
     pub(crate) fn forget(&self, key: &ObjectKey) {
         self.0.forget(key);
     }
 
-    /// The bounds it was made with.
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
-    }
-
     /// Bytes that the byte cache holds.
+    #[cfg(test)]
     pub(crate) fn cached_bytes(&self) -> u64 {
         self.0.cache.used()
     }

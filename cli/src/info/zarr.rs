@@ -98,7 +98,8 @@ fn row(name: &str, array: swath::Result<ChunkedArray>) -> [String; 5] {
         Err(e) => return [name, "unreadable".into(), String::new(), String::new(), plain(&e.to_string())],
     };
     let meta = array.meta();
-    let shape: Vec<String> = meta.dims.iter().map(|d| if d.name.is_empty() { d.length.to_string() } else { format!("{} {}", plain(&d.name), d.length) }).collect();
+    let shape: Vec<String> =
+        meta.dims.iter().map(|d| if d.name.is_empty() { d.length.to_string() } else { format!("{} {}", plain(&d.name), d.length) }).collect();
     let chunks = times(&meta.grid.chunk_shape());
     let chunks = array::shard(meta).map_or(chunks.clone(), |shard| format!("{chunks} in {}", times(&shard)));
     [name, meta.data_type.to_string(), shape.join(", "), chunks, plain(&array::codecs(meta).join(", "))]

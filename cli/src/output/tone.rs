@@ -44,7 +44,13 @@ impl Tone {
 fn tone(value: f64, black: f64, white: f64) -> u8 {
     if black == white {
         // A flat picture is grey; what stands out of it is black or white.
-        return if value < black { 0 } else if value > white { 255 } else { 128 };
+        return if value < black {
+            0
+        } else if value > white {
+            255
+        } else {
+            128
+        };
     }
     ((value - black) / (white - black) * 255.0).round() as u8
 }

@@ -47,11 +47,11 @@ fn encode(json: &Json, data_type: &DataType, endian: Endian, out: &mut Vec<u8>) 
         DataType::ComplexF64 => complex(json, &DataType::F64, endian, out).ok_or_else(refuse)?,
         DataType::FixedBytes(size) => pad(opaque(json).ok_or_else(refuse)?, *size, out).ok_or_else(refuse)?,
         DataType::FixedUtf32(length) => {
-            let text = text(json).ok_or_else(refuse)?;
+            let text = text(json, "").ok_or_else(refuse)?;
             let points: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_ne_bytes()).collect();
             pad(points, length.saturating_mul(4), out).ok_or_else(refuse)?;
         }
-        DataType::Text => out.extend_from_slice(text(json).ok_or_else(refuse)?.as_bytes()),
+        DataType::Text => out.extend_from_slice(text(json, "0").ok_or_else(refuse)?.as_bytes()),
         DataType::VariableBytes => out.extend_from_slice(&opaque(json).ok_or_else(refuse)?),
         DataType::Record(..) => record(json, data_type, endian, out)?,
         _ => return Err(Error::unsupported(format!("fill value of type {data_type}"))),
@@ -145,11 +145,11 @@ fn complex(json: &Json, half: &DataType, endian: Endian, out: &mut Vec<u8>) -> O
     }
 }
 
-/// Text; writers of v2 give 0 for the empty one.
-fn text(json: &Json) -> Option<&str> {
+/// Text. Writers of v2 give 0 by default: the empty text of a fixed length, and an object that becomes its digits where text is of any.
+fn text<'a>(json: &'a Json, zero: &'a str) -> Option<&'a str> {
     match json {
         Json::String(text) => Some(text),
-        _ => (integer(json) == Some(0)).then_some(""),
+        _ => (integer(json) == Some(0)).then_some(zero),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::support::server::{Fault, Server};
 use super::*;
+use crate::io::fetch::Fetch;
 
 const MIB: u64 = 1 << 20;
 
