@@ -521,6 +521,18 @@ fn no_lock_up_on_an_executor_of_nobodys() {
     });
 }
 
+/// A thread of the pool that waits for an async read does what that read needs.
+#[test]
+fn no_lock_up_of_an_async_read_inside_the_pool() {
+    within("async reads inside the session's pool", LONG, || {
+        let (_store, session, array, expected) = crowded();
+        session.pool().broadcast(|_| {
+            assert_eq!(session.block_on(array.read::<u16, Ix2>(..)).unwrap(), expected);
+            assert_eq!(session.block_on(array.read_chunk(&[0, 0])).unwrap().bytes.unwrap().len(), 2048);
+        });
+    });
+}
+
 /// All of them at once, in one session, with budgets that only one chunk fits.
 #[test]
 fn no_lock_up_in_a_crowd() {
@@ -707,17 +719,15 @@ fn chunks_are_views_of_the_mapped_file() {
         other => panic!("{other:?}"),
     };
     let chunks = CHUNKS.map(|index| session.block_on(level.read_chunk(&index)).unwrap().bytes.unwrap());
-    let start = |n: usize| chunks[n].as_ptr() as usize - place(&CHUNKS[n]);
-    for n in 0..CHUNKS.len() {
-        assert_eq!(start(n), start(0), "the chunks lie as far apart as in the file");
-        assert_eq!(chunks[n].len(), 32 * 32 * 2);
-    }
-    assert_eq!(start(0) % 4096, 0, "the file begins at a page");
+    let starts: Vec<usize> = chunks.iter().zip(&CHUNKS).map(|(chunk, index)| chunk.as_ptr() as usize - place(index)).collect();
+    assert!(starts.iter().all(|start| *start == starts[0]), "the chunks lie as far apart as in the file");
+    assert!(chunks.iter().all(|chunk| chunk.len() == 32 * 32 * 2));
+    assert_eq!(starts[0] % 4096, 0, "the file begins at a page");
     #[cfg(target_os = "linux")]
     {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let begins = format!("{:x}-", start(0));
+        let begins = format!("{:x}-", starts[0]);
         assert!(maps.lines().any(|line| line.starts_with(&begins) && line.ends_with(name)), "no mapping of the file at {begins}");
     }
     let read: ndarray::Array3<u16> = session.block_on(level.read(..)).unwrap();

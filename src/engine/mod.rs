@@ -4,6 +4,7 @@ mod array;
 mod element;
 mod output;
 mod plan;
+mod pool;
 mod run;
 mod session;
 pub(crate) mod sink;

@@ -1,7 +1,7 @@
 //! Where sync and async meet.
 //!
 //! A read is one task on the session's I/O runtime: it plans, fetches, and hands each chunk on as it lands. Decoding and placing are jobs
-//! of the decode pool, or of the calling thread where that is itself a worker of the pool and would wait for the queue it stands in.
+//! of the decode pool; a thread of the pool that waits for a read does jobs in the meantime.
 //! An I/O thread never decodes, a decode thread never waits.
 
 use std::any::Any;
@@ -9,9 +9,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -64,20 +64,6 @@ pub(crate) enum Sink {
     Text(Arc<TextSink>),
 }
 
-type Job = Box<dyn FnOnce(&mut ThreadScratch) + Send>;
-
-/// Who runs the jobs of a read.
-#[derive(Clone)]
-enum Workers {
-    Pool,
-    Caller(mpsc::Sender<Message>),
-}
-
-enum Message {
-    Job(Job),
-    Done(Result<ReadStats>),
-}
-
 /// What all jobs of a read share.
 struct Shared {
     array: Arc<ArrayInner>,
@@ -87,7 +73,6 @@ struct Shared {
     clock: Clock,
     /// Whether decoded chunks are worth keeping: those of a read that is small beside the cache.
     keep: bool,
-    workers: Workers,
 }
 
 /// A task that ends when its handle is dropped, and tells the jobs it has sent out.
@@ -119,36 +104,17 @@ pub(crate) fn spawn<T: Send + 'static>(io: &Io, future: impl Future<Output = Res
 pub(crate) fn read(reader: Reader) -> AbortOnDrop<Result<ReadStats>> {
     let io = reader.array.session.io.clone();
     let given_up = Arc::<AtomicBool>::default();
-    let task = io.spawn(run(reader, Workers::Pool, given_up.clone()));
+    let task = io.spawn(run(reader, given_up.clone()));
     AbortOnDrop { task, given_up }
 }
 
 /// Runs a read and waits for it on this thread.
 pub(crate) fn blocking(reader: Reader) -> Result<ReadStats> {
-    let io = reader.array.session.io.clone();
-    let (send, receive) = mpsc::channel();
-    let of_the_pool = reader.array.session.pool.current_thread_index().is_some();
-    let workers = if of_the_pool { Workers::Caller(send.clone()) } else { Workers::Pool };
-    let given_up = Arc::<AtomicBool>::default();
-    let task = {
-        let given_up = given_up.clone();
-        io.spawn(async move {
-            let result = AssertUnwindSafe(run(reader, workers, given_up));
-            let result = futures_util::FutureExt::catch_unwind(result).await.unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
-            let _gone = send.send(Message::Done(result));
-        })
-    };
-    let _task = AbortOnDrop { task, given_up };
-    loop {
-        match receive.recv() {
-            Ok(Message::Job(job)) => with_scratch(job),
-            Ok(Message::Done(result)) => return result,
-            Err(_) => return Err(panicked("the read was lost")),
-        }
-    }
+    let session = reader.array.session.clone();
+    session.pool.block_on(read(reader))
 }
 
-async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
+async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     let Reader { array, region, sink } = reader;
     let clock = Clock::new();
     let counters = Arc::new(Counters::default());
@@ -158,7 +124,7 @@ async fn run(reader: Reader, workers: Workers, given_up: Arc<AtomicBool>) -> Res
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
     let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
-    let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep, workers });
+    let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep });
 
     let mut running = FuturesUnordered::new();
     let mut failed: Option<Error> = None;
@@ -280,7 +246,7 @@ async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: 
 fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permit: Permit) -> impl Future<Output = Result<()>> + use<> {
     let (done, ended) = oneshot::channel();
     let of_job = shared.clone();
-    let job: Job = Box::new(move |scratch| {
+    let job = move |scratch: &mut ThreadScratch| {
         let work = || {
             for (number, stored) in chunks {
                 if of_job.given_up.load(Ordering::Relaxed) {
@@ -294,13 +260,8 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permit: Permit) -> i
         drop(of_job);
         drop(permit);
         let _nobody_waits = done.send(result);
-    });
-    match &shared.workers {
-        Workers::Pool => shared.array.session.pool.spawn(move || with_scratch(job)),
-        Workers::Caller(caller) => {
-            let _gone = caller.send(Message::Job(job));
-        }
-    }
+    };
+    shared.array.session.pool.send(Box::new(move || with_scratch(job)));
     async move { ended.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))) }
 }
 
@@ -431,7 +392,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
     }
     let (done, decoded) = oneshot::channel();
     let of_job = array.clone();
-    array.session.pool.spawn(move || {
+    let job = move || {
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
@@ -442,7 +403,8 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
         let _nobody_waits = done.send(result);
-    });
+    };
+    array.session.pool.send(Box::new(job));
     decoded.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))).map(Some)
 }
 
@@ -453,25 +415,4 @@ fn panicked(message: &str) -> Error {
 fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
-}
-
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Polls a future on this thread until it is done.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        std::thread::park();
-    }
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, MergePolicy};
 use crate::model::{Limits, Page, PageId, Secret};
 
@@ -24,7 +25,7 @@ pub struct Session {
 
 pub(crate) struct SessionInner {
     pub(crate) io: Io,
-    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) pool: Pool,
     pub(crate) limits: Limits,
     pub(crate) registry: Registry,
     pub(crate) decoded_budget: Admission,
@@ -128,11 +129,10 @@ impl SessionBuilder {
             ..IoOptions::default()
         };
         let limits = options.limits;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).thread_name(|i| format!("swath-decode-{i}")).build();
         Ok(Session {
             inner: Arc::new(SessionInner {
                 io: Io::new(io, limits.clone())?,
-                pool: pool.map_err(|e| Error::storage("cannot start the decode threads").caused_by(e))?,
+                pool: Pool::new(options.threads)?,
                 registry,
                 decoded_budget: Admission::new(limits.decoded_in_flight),
                 stored_budget: Admission::new(limits.stored_in_flight),
@@ -184,7 +184,7 @@ impl Session {
     /// The pool that chunks are decoded in.
     #[must_use]
     pub fn pool(&self) -> &rayon::ThreadPool {
-        &self.inner.pool
+        self.inner.pool.threads()
     }
     /// Puts an object into the session's own memory store: `memory://name/path`. Reads of it are views of these bytes.
     ///
@@ -196,7 +196,7 @@ impl Session {
     }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        super::run::block_on(future)
+        self.inner.pool.block_on(future)
     }
     /// Runs a future on the I/O runtime; dropping the result ends it.
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
@@ -222,6 +222,6 @@ impl SessionInner {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("threads", &self.inner.pool.current_num_threads()).finish_non_exhaustive()
+        f.debug_struct("Session").field("threads", &self.pool().current_num_threads()).finish_non_exhaustive()
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Pair {
 impl Case {
     pub(crate) fn missing(&self, index: &[u64]) -> bool {
         let place = index.iter().fold(self.seed, |at, i| at.wrapping_mul(1_000_003).wrapping_add(*i));
-        self.holes && scramble(place) % 3 == 0
+        self.holes && scramble(place).is_multiple_of(3)
     }
 
     /// Writes it into a store, under a name of its own.

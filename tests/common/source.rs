@@ -49,7 +49,7 @@ pub(crate) fn scramble(seed: u64) -> u64 {
 /// One element: slopes, noise over the whole range of the type, and the odd values of floats.
 fn element(data_type: &DataType, i: u64) -> Vec<u8> {
     let noise = scramble(i);
-    let whole = if noise % 3 == 0 { noise } else { i / 2 };
+    let whole = if noise.is_multiple_of(3) { noise } else { i / 2 };
     let real = match noise % 41 {
         0 => f64::NAN,
         1 => f64::INFINITY,
