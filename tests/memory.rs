@@ -259,19 +259,21 @@ fn small_zarr(shape: &[u64], chunk: &[u64], codecs: &serde_json::Value, first: &
     vec![("zarr.json".to_owned(), document.to_string().into_bytes()), (name, first.to_vec())]
 }
 
-/// Malformed files and stores that must be refused.
-fn refused(folder: &Path) -> Vec<(String, std::path::PathBuf)> {
+/// Files and stores whose sizes are not what they hold, and whether they must be refused: libtiff reads a tile whose stream goes on
+/// behind its end, and the directories up to one that was there before.
+fn hostile(folder: &Path) -> Vec<(String, std::path::PathBuf, bool)> {
     const DATA_AT: u32 = 8 + 2 + 10 * 12 + 4;
-    // Each megabyte of zeros deflates to a kilobyte: 1 GiB for a tile of 64 KiB.
+    // 256 MiB for a tile of 64 KiB.
     let bomb = common::zlib(&vec![0; 256 * MIB], 1);
     let bomb_length = u32::try_from(bomb.len()).unwrap();
     let mut cycle = small_tiff(&image(64, 64, 1, 1, DATA_AT, 4096), &[7; 4096]);
     cycle[(DATA_AT - 4) as usize..DATA_AT as usize].copy_from_slice(&8_u32.to_le_bytes());
     let tiffs = [
-        ("a tile of 60000 x 60000", small_tiff(&image(60_000, 60_000, 8, 1, DATA_AT, 20), &[0; 20])),
-        ("2^32 - 1 tiles in 198 bytes", small_tiff(&image(u32::MAX, 16, 1, u32::MAX, DATA_AT, DATA_AT), &[0; 64])),
-        ("a deflate bomb", small_tiff(&image(256, 256, 8, 1, DATA_AT, bomb_length), &bomb)),
-        ("a tile of 2 GiB stored", small_tiff(&image(256, 256, 8, 1, DATA_AT, 2 << 30), &[0; 64])),
+        ("a tile of 60000 x 60000", true, small_tiff(&image(60_000, 60_000, 8, 1, DATA_AT, 20), &[0; 20])),
+        ("2^32 - 1 tiles in 198 bytes", true, small_tiff(&image(u32::MAX, 16, 1, u32::MAX, DATA_AT, DATA_AT), &[0; 64])),
+        ("a deflate bomb", false, small_tiff(&image(256, 256, 8, 1, DATA_AT, bomb_length), &bomb)),
+        ("a directory that follows itself", false, cycle),
+        ("a tile of 2 GiB stored", true, small_tiff(&image(256, 256, 8, 1, DATA_AT, 2 << 30), &[0; 64])),
     ];
     let bytes = serde_json::json!({"name": "bytes"});
     let plain = serde_json::json!([bytes]);
@@ -290,19 +292,16 @@ fn refused(folder: &Path) -> Vec<(String, std::path::PathBuf)> {
         ("an inner chunk behind 2^64", small_zarr(&[4], &[4], &shard(&[2]), &claims(&[(u64::MAX - 1, 4), (0, 2)]))),
     ];
     let mut all = Vec::new();
-    for (name, file) in tiffs {
+    for (name, is_refused, file) in tiffs {
         let path = folder.join(name).with_extension("tif");
         std::fs::write(&path, file).unwrap();
-        all.push((name.to_owned(), path));
+        all.push((name.to_owned(), path, is_refused));
     }
     for (name, objects) in zarrs {
         let path = folder.join(name);
         zarr::to_folder(&objects, &path);
-        all.push((name.to_owned(), path));
+        all.push((name.to_owned(), path, true));
     }
-    let path = folder.join("cycle.tif");
-    std::fs::write(&path, cycle).unwrap();
-    all.push(("a directory that follows itself".to_owned(), path));
     all
 }
 
@@ -310,11 +309,13 @@ fn refused(folder: &Path) -> Vec<(String, std::path::PathBuf)> {
 fn malformed_sizes_hold_no_memory() {
     let _alone = alone();
     let folder = common::scratch("memory-hostile");
-    let mut cases: Vec<(String, std::path::PathBuf, bool)> = refused(&folder).into_iter().map(|(n, p)| (n, p, true)).collect();
+    let mut cases = hostile(&folder);
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/bad")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e != "md") {
-            cases.push((path.file_name().unwrap().to_string_lossy().into_owned(), path, false));
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let is_refused = name == "gzip_bomb.zarr";
+            cases.push((name, path, is_refused));
         }
     }
     assert!(cases.len() > 40, "the malformed files of testdata are not there");
@@ -323,7 +324,7 @@ fn malformed_sizes_hold_no_memory() {
     // So that the output itself is within the bound.
     options.limits.max_output_bytes = 8 * MIB as u64;
     let mut failures = Vec::new();
-    for (name, path, must_fail) in cases {
+    for (name, path, is_refused) in cases {
         let start = std::time::Instant::now();
         let (result, peak) = peak_of(|| {
             let session = Session::with_options(options.clone()).unwrap();
@@ -334,7 +335,7 @@ fn malformed_sizes_hold_no_memory() {
         if peak > HOSTILE {
             failures.push(format!("{name}: {peak} bytes held"));
         }
-        if must_fail && result.is_ok() {
+        if is_refused && result.is_ok() {
             failures.push(format!("{name}: was read"));
         }
         if start.elapsed().as_secs() > 20 {

@@ -150,24 +150,31 @@ async fn data(session: &Session, server: &Host) -> ChunkedArray {
 
 #[test]
 fn opening_a_cog_is_one_request() {
-    for name in
-        ["scene.tif", "terrain.tif", "tiff/cog_overviews.tif", "tiff/cog_many_tiles.tif", "tiff/cog_long_header.tif", "tiff/cog_mask_overviews.tif"]
-    {
+    // Metadata of 28 KiB push the tables of the last one out of the first 32 KiB.
+    let files = [
+        ("scene.tif", 1),
+        ("terrain.tif", 1),
+        ("tiff/cog_overviews.tif", 1),
+        ("tiff/cog_many_tiles.tif", 1),
+        ("tiff/cog_mask_overviews.tif", 1),
+        ("tiff/cog_long_header.tif", 2),
+    ];
+    for (name, requests) in files {
         let server = serve_file(fixture(name));
-        let session = session(|_| {});
-        session.block_on(async {
-            let cog = session.open_cog(&server.url("image.tif")).await.unwrap();
-            assert_eq!(server.log().len(), 1, "{name}: {:?}", server.log());
-            assert_eq!(server.log()[0].method, "GET", "{name}");
-            assert_eq!(cog.open_stats().requests, 1, "{name}");
+        let (first, fresh) = (session(|_| {}), session(|_| {}));
+        first.block_on(async {
+            let cog = first.open_cog(&server.url("image.tif")).await.unwrap();
+            assert_eq!(server.log().len(), requests, "{name}: {:?}", server.log());
+            assert!(server.log().iter().all(|r| r.method == "GET"), "{name}");
+            assert_eq!(cog.open_stats().requests, requests as u64, "{name}");
             assert_eq!(cog.open_stats().bytes, bytes_sent(&server.log()), "{name}");
             for n in 0..cog.level_count() {
                 cog.level(n).unwrap();
             }
-            assert_eq!(server.log().len(), 1, "{name}: a level is at hand once the file is open");
+            assert_eq!(server.log().len(), requests, "{name}: a level is at hand once the file is open");
             server.clear();
-            session.open(&server.url("image.tif")).await.unwrap();
-            assert!(server.log().len() <= 1, "{name}: opened by its content: {:?}", server.log());
+            fresh.open(&server.url("image.tif")).await.unwrap();
+            assert_eq!(server.log().len(), requests, "{name}: opened by its content: {:?}", server.log());
         });
     }
 }
@@ -446,7 +453,7 @@ fn sixteen_readers_of_a_shard_read_its_index_once() {
 const ACROSS: u64 = 1789;
 const TILE: u64 = 64;
 
-/// A BigTIFF with its directory before tables of 38 MB, of which only one tile's row is not zero.
+/// A BigTIFF with its directory before tables of 38 MB, of which only the rows of one tile and the next are not zero.
 fn paged(tile: u64, leaders: bool) -> Vec<u8> {
     let promises = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\nBLOCK_TRAILER=LAST_4_BYTES_REPEATED\n\
                     KNOWN_INCOMPATIBLE_EDITION=NO\n ";
@@ -482,12 +489,15 @@ fn paged(tile: u64, leaders: bool) -> Vec<u8> {
     }
     let length = u32::try_from(TILE * TILE).unwrap();
     file.resize(usize::try_from(data).unwrap(), 0);
-    file.extend(length.to_le_bytes());
-    file.extend(vec![9; length as usize]);
-    file.extend([9; 4]);
-    let at = |base: u64, width: u64| usize::try_from(base + tile * width).unwrap();
-    file[at(offsets, 8)..at(offsets, 8) + 8].copy_from_slice(&(data + 4).to_le_bytes());
-    file[at(lengths, 4)..at(lengths, 4) + 4].copy_from_slice(&length.to_le_bytes());
+    for (row, value) in [(tile, 9), (tile + 1, 8)] {
+        file.extend(length.to_le_bytes());
+        let at = |base: u64, width: u64| usize::try_from(base + row * width).unwrap();
+        let start = file.len() as u64;
+        file[at(offsets, 8)..at(offsets, 8) + 8].copy_from_slice(&start.to_le_bytes());
+        file[at(lengths, 4)..at(lengths, 4) + 4].copy_from_slice(&length.to_le_bytes());
+        file.extend(vec![value; length as usize]);
+        file.extend([value; 4]);
+    }
     file
 }
 
@@ -505,13 +515,13 @@ fn a_large_table_is_read_by_pages() {
             server.clear();
             let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x..x + TILE)).await.unwrap();
             assert!(read.iter().all(|v| *v == 9), "leaders {leaders}");
-            // A page of offsets and one of lengths, at once, and the tile.
-            assert!(server.log().len() <= 3, "leaders {leaders}: {:?}", server.log());
+            // A page of offsets and one of lengths, at once, and the tile; its leader spares the lengths.
+            assert_eq!(server.log().len(), if leaders { 2 } else { 3 }, "leaders {leaders}: {:?}", server.log());
             assert!(bytes_sent(&server.log()) < 1 << 20, "leaders {leaders}: {:?}", server.log());
             assert_eq!((stats.requests, stats.pages), (server.log().len() as u64, 1), "leaders {leaders}");
             // A sparse neighbour lies in the same page.
             server.clear();
-            let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x + TILE..x + 2 * TILE)).await.unwrap();
+            let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x + 2 * TILE..x + 3 * TILE)).await.unwrap();
             assert!(read.iter().all(|v| *v == 0), "leaders {leaders}");
             assert_eq!((server.log().len(), stats.absent), (0, 1), "leaders {leaders}");
         });
