@@ -3,19 +3,19 @@
 use super::tiff::{Image, Packing};
 
 /// The stored tiles of an image's first level, as a limit to decode them against.
-pub struct Limit {
+pub(crate) struct Limit {
     packing: Packing,
     tiles: Vec<Vec<u8>>,
     scratch: Vec<u8>,
 }
 
 impl Limit {
-    pub fn of(image: &Image) -> Self {
+    pub(crate) fn of(image: &Image) -> Self {
         Self { packing: image.packing, tiles: image.tiles(), scratch: vec![1; image.tile * image.tile * image.element] }
     }
 
     /// Decompresses (or copies) all tiles, one after the other, into the same memory.
-    pub fn run(&mut self) -> u8 {
+    pub(crate) fn run(&mut self) -> u8 {
         match self.packing {
             Packing::None => self.tiles.iter().for_each(|t| self.scratch.copy_from_slice(t)),
             Packing::Deflate => {
@@ -35,7 +35,7 @@ impl Limit {
     }
 
     /// Bytes of all tiles, decoded.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         (self.tiles.len() * self.scratch.len()) as u64
     }
 }

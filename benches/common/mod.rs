@@ -4,14 +4,14 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
-pub mod limits;
-pub mod tiff;
-pub mod zarr;
+pub(crate) mod limits;
+pub(crate) mod tiff;
+pub(crate) mod zarr;
 
 use std::path::PathBuf;
 
 /// Heights of `size` x `size` pixels, about 0 to 4000: five octaves of smooth noise, and a little sensor noise.
-pub fn terrain(size: usize) -> Vec<f32> {
+pub(crate) fn terrain(size: usize) -> Vec<f32> {
     let mut heights = vec![0_f32; size * size];
     for (octave, amplitude) in [(256, 2000.0), (64, 700.0), (16, 150.0), (4, 20.0), (1, 2.0_f32)] {
         for (y, row) in heights.chunks_exact_mut(size).enumerate() {
@@ -41,24 +41,24 @@ fn noise(x: usize, y: usize, octave: usize) -> f32 {
 }
 
 /// Terrain as little-endian `f32`.
-pub fn terrain_f32(size: usize) -> Vec<u8> {
+pub(crate) fn terrain_f32(size: usize) -> Vec<u8> {
     terrain(size).iter().flat_map(|h| h.to_le_bytes()).collect()
 }
 
 /// Terrain as little-endian `u16`, whole metres.
 #[allow(clippy::cast_possible_truncation, reason = "heights are within 0 to 4000")]
-pub fn terrain_u16(size: usize) -> Vec<u8> {
+pub(crate) fn terrain_u16(size: usize) -> Vec<u8> {
     terrain(size).iter().flat_map(|h| (*h as u16).to_le_bytes()).collect()
 }
 
 /// Every second pixel of every second row: an overview.
-pub fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
+pub(crate) fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
     let rows = pixels.chunks_exact(size * element).step_by(2);
     rows.flat_map(|row| row.chunks_exact(element).step_by(2).flatten().copied()).collect()
 }
 
 /// A folder of this name for files of a test or benchmark, empty.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _fresh = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
@@ -66,7 +66,7 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// A zlib stream (RFC 1950).
-pub fn zlib(bytes: &[u8], level: i32) -> Vec<u8> {
+pub(crate) fn zlib(bytes: &[u8], level: i32) -> Vec<u8> {
     let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap());
     let mut out = vec![0; compressor.zlib_compress_bound(bytes.len())];
     let length = compressor.zlib_compress(bytes, &mut out).unwrap();
@@ -75,7 +75,7 @@ pub fn zlib(bytes: &[u8], level: i32) -> Vec<u8> {
 }
 
 /// A Zstandard frame (RFC 8878).
-pub fn zstd(bytes: &[u8], level: i32) -> Vec<u8> {
+pub(crate) fn zstd(bytes: &[u8], level: i32) -> Vec<u8> {
     let mut out = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
     zstd_safe::compress(&mut out, bytes, level).unwrap();
     out

@@ -6,7 +6,7 @@ use super::{halved, zlib, zstd};
 
 /// How tiles are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     None,
     Deflate,
     Zstd,
@@ -14,20 +14,20 @@ pub enum Packing {
 
 /// A square image, and how it is to be written.
 #[derive(Debug, Clone)]
-pub struct Image {
+pub(crate) struct Image {
     /// Little-endian pixels, row by row.
-    pub pixels: Vec<u8>,
+    pub(crate) pixels: Vec<u8>,
     /// Pixels of a side.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Pixels of a side of a tile.
-    pub tile: usize,
+    pub(crate) tile: usize,
     /// Bytes of a pixel: 2 is `u16`, 4 is `f32`.
-    pub element: usize,
-    pub packing: Packing,
+    pub(crate) element: usize,
+    pub(crate) packing: Packing,
     /// 1, 2 or 3.
-    pub predictor: u16,
+    pub(crate) predictor: u16,
     /// Overviews, each half the size of the one before.
-    pub overviews: usize,
+    pub(crate) overviews: usize,
 }
 
 struct Level {
@@ -41,7 +41,7 @@ const ENTRIES: usize = 13;
 
 impl Image {
     /// The file.
-    pub fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut levels = vec![self.level(&self.pixels, self.size)];
         let (mut pixels, mut size) = (self.pixels.clone(), self.size);
         for _ in 0..self.overviews {
@@ -62,7 +62,7 @@ impl Image {
     }
 
     /// The tiles of the first level, as stored.
-    pub fn tiles(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn tiles(&self) -> Vec<Vec<u8>> {
         self.level(&self.pixels, self.size).tiles
     }
 

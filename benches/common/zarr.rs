@@ -4,7 +4,7 @@ use super::zstd;
 
 /// How chunks are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     None,
     Zstd,
     /// Blosc 1, bytes shuffled, Zstandard inside.
@@ -13,20 +13,20 @@ pub enum Packing {
 
 /// A square array, and how it is to be written.
 #[derive(Debug, Clone)]
-pub struct Array {
+pub(crate) struct Array {
     /// Little-endian elements, row by row.
-    pub elements: Vec<u8>,
+    pub(crate) elements: Vec<u8>,
     /// Elements of a side.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Elements of a side of a chunk; divides `size`.
-    pub chunk: usize,
+    pub(crate) chunk: usize,
     /// Bytes of an element: 2 is `u16`, 4 is `f32`.
-    pub element: usize,
-    pub packing: Packing,
+    pub(crate) element: usize,
+    pub(crate) packing: Packing,
 }
 
 /// Objects by their keys.
-pub type Objects = Vec<(String, Vec<u8>)>;
+pub(crate) type Objects = Vec<(String, Vec<u8>)>;
 
 impl Array {
     fn data_type(&self) -> (&'static str, &'static str) {
@@ -53,7 +53,7 @@ impl Array {
     }
 
     /// A v2 group with `.zmetadata`.
-    pub fn write_v2(&self) -> Objects {
+    pub(crate) fn write_v2(&self) -> Objects {
         let compressor = match self.packing {
             Packing::None => serde_json::Value::Null,
             Packing::Zstd => serde_json::json!({"id": "zstd", "level": 3}),
@@ -99,14 +99,14 @@ impl Array {
     }
 
     /// A v3 group with inline consolidated metadata.
-    pub fn write_v3(&self) -> Objects {
+    pub(crate) fn write_v3(&self) -> Objects {
         let mut objects = self.chunks(|row, column| format!("data/c/{row}/{column}"));
         objects.extend(self.documents_v3(self.chunk, &self.codecs()));
         objects
     }
 
     /// The same in shards of `side` x `side` chunks, the index at the end, with its CRC-32C.
-    pub fn write_v3_sharded(&self, side: usize) -> Objects {
+    pub(crate) fn write_v3_sharded(&self, side: usize) -> Objects {
         let mut objects = Vec::new();
         let shards = self.size / self.chunk / side;
         for shard in 0..shards * shards {
@@ -134,7 +134,7 @@ impl Array {
 }
 
 /// Writes objects as files.
-pub fn to_folder(objects: &Objects, folder: &std::path::Path) {
+pub(crate) fn to_folder(objects: &Objects, folder: &std::path::Path) {
     for (key, bytes) in objects {
         let path = folder.join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
