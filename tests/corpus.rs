@@ -86,7 +86,7 @@ fn regions(oracle: &Value) -> Vec<(Region, &str)> {
         all.push((Region::new(ranges), window["crc32"].as_str().unwrap()));
     }
     for slice in oracle["slices"].as_array().into_iter().flatten() {
-        let ranges: Vec<Range<u64>> = slice["ranges"].as_array().into_iter().flatten().map(|r| numbers(r)).map(|r| r[0]..r[1]).collect();
+        let ranges: Vec<Range<u64>> = slice["ranges"].as_array().into_iter().flatten().map(numbers).map(|r| r[0]..r[1]).collect();
         if !ranges.is_empty() {
             all.push((Region::new(ranges), slice["crc32"].as_str().unwrap()));
         }

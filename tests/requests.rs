@@ -251,7 +251,8 @@ fn overviews_are_read_as_planned() {
 #[test]
 fn a_second_read_asks_for_nothing() {
     let server = serve_file(image(Packing::Deflate).write());
-    let ways: [(&str, fn(&mut SessionOptions)); 2] = [("chunks kept", |o| o.byte_cache = 0), ("stored bytes kept", |o| o.chunk_cache = 0)];
+    type Way = (&'static str, fn(&mut SessionOptions));
+    let ways: [Way; 2] = [("chunks kept", |o| o.byte_cache = 0), ("stored bytes kept", |o| o.chunk_cache = 0)];
     for (way, change) in ways {
         let session = session(change);
         session.block_on(async {

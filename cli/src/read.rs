@@ -20,7 +20,7 @@ pub(crate) fn run(url: &str, selectors: &Selectors, output: &Path, stats: bool, 
     let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
     Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;
 
-    let mut totals = Totals::new(chosen.opened.clone());
+    let mut totals = Totals::new(chosen.opened);
     let file = PartFile::create(output).map_err(|e| Failure::output(output, &e))?;
     match kind {
         Kind::Bin => raw::write(&session, &chosen, &file, &[], &mut totals)?,

@@ -1,3 +1,3 @@
 //! Shared by the tests.
 
-pub mod server;
+pub(crate) mod server;

@@ -14,25 +14,25 @@ use std::time::Duration;
 
 /// One request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub method: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
     /// Without query, as it was sent.
-    pub path: String,
-    pub query: Option<String>,
-    pub range: Option<String>,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    pub(crate) range: Option<String>,
     /// All headers, names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What is wrong with the answers for a path.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// 200 and the whole object, whatever range was asked for.
     IgnoreRanges,
     /// So many bytes fewer than the headers of a well-formed answer would say; the headers match the body.
@@ -78,13 +78,13 @@ struct World {
 }
 
 /// The server.
-pub struct Server {
+pub(crate) struct Server {
     world: Arc<World>,
     address: SocketAddr,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let world = Arc::new(World::default());
@@ -104,55 +104,55 @@ impl Server {
     }
 
     /// The URL of a path that begins with a slash.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Puts an object in place; the ETag is made from the bytes.
-    pub fn put(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+    pub(crate) fn put(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
         let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, &b| (sum ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         self.put_with_etag(path, bytes, &format!("\"{sum:x}\""));
     }
 
-    pub fn put_with_etag(&self, path: &str, bytes: impl Into<Vec<u8>>, etag: &str) {
+    pub(crate) fn put_with_etag(&self, path: &str, bytes: impl Into<Vec<u8>>, etag: &str) {
         let object = Arc::new(Object { bytes: bytes.into(), etag: etag.to_owned() });
         self.world.objects.lock().unwrap().insert(path.to_owned(), object);
     }
 
-    pub fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         self.world.objects.lock().unwrap().remove(path);
     }
 
-    pub fn fault(&self, path: &str, fault: Fault) {
+    pub(crate) fn fault(&self, path: &str, fault: Fault) {
         self.world.faults.lock().unwrap().insert(path.to_owned(), fault);
     }
 
-    pub fn heal(&self, path: &str) {
+    pub(crate) fn heal(&self, path: &str) {
         self.world.faults.lock().unwrap().remove(path);
     }
 
     /// Waited before each answer.
-    pub fn set_latency(&self, latency: Duration) {
+    pub(crate) fn set_latency(&self, latency: Duration) {
         *self.world.latency.lock().unwrap() = latency;
     }
 
     /// The requests since the last call.
-    pub fn take_seen(&self) -> Vec<Seen> {
+    pub(crate) fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.world.seen.lock().unwrap())
     }
 
     /// How many requests since `take_seen`.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.world.seen.lock().unwrap().len()
     }
 
     /// The most requests that were being answered at once.
-    pub fn most_at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.world.most_open.load(Ordering::SeqCst)
     }
 }

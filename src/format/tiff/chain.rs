@@ -100,6 +100,8 @@ fn name_of(compression: u16) -> &'static str {
     }
 }
 
+const LERC: u16 = 34887;
+
 /// What a compression gives: bytes that are still to be made elements, or elements.
 enum Stage {
     Bytes(Vec<CodecSpec>),
@@ -122,13 +124,12 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         34925 => Ok(Stage::Bytes(vec![CodecSpec::Xz])),
         34926 | 50000 => Ok(Stage::Bytes(vec![CodecSpec::Zstd])),
         7 => {
-            if !matches!(samples.bits, 8 | 12 | 16) || samples.format != 1 {
+            if samples.bits != 8 || samples.format != 1 {
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
             }
             let to_rgb = directory.photometric == Some(6) && of_pixel == 3;
             let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
-            let bits = u8::try_from(samples.bits).unwrap_or(8);
-            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits }]))
+            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits: 8 }]))
         }
         50001 => {
             if !matches!(of_pixel, 3 | 4) {
@@ -136,7 +137,7 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
             }
             whole(vec![CodecSpec::Webp { samples: of_pixel }], 8)
         }
-        34887 => {
+        LERC => {
             let lerc = CodecSpec::Lerc { samples: of_pixel };
             match directory.lerc_parameters.get(1).copied().unwrap_or(0) {
                 0 => whole(vec![lerc], 64),
@@ -175,6 +176,11 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
         chain.insert(0, CodecSpec::ReverseBits);
     }
     if !is_bytes {
+        // libtiff swaps what LERC gives as it swaps stored bytes, when it writes and when it reads: in big-endian files the blobs hold
+        // swapped numbers.
+        if directory.compression == LERC && file.endian == Endian::Big && data_type.swap_unit() > 1 {
+            chain.push(CodecSpec::ByteOrder(file.endian));
+        }
         return Ok(chain);
     }
     // What a stream holds beyond its chunk is not looked at, as in libtiff. Spans of uncompressed chunks are cut to their pixels where the

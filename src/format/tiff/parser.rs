@@ -131,7 +131,8 @@ impl Entry {
     }
     /// Whether the directory means nothing without this tag.
     fn is_essential(&self) -> bool {
-        matches!(self.tag, tag::BITS_PER_SAMPLE | tag::SAMPLE_FORMAT | tag::JPEG_TABLES | tag::LERC_PARAMETERS) || self.tag <= tag::PHOTOMETRIC
+        matches!(self.tag, tag::BITS_PER_SAMPLE | tag::ROWS_PER_STRIP | tag::SAMPLE_FORMAT | tag::JPEG_TABLES | tag::LERC_PARAMETERS)
+            || self.tag <= tag::PHOTOMETRIC
     }
 }
 
