@@ -66,11 +66,13 @@ fn array(session: &Session, path: &Path) -> ChunkedArray {
     session.block_on(async { session.open_zarr(path.to_str().unwrap()).await.unwrap().array("data").await.unwrap() })
 }
 
-fn store(c: &mut Criterion, folder: &Path, name: &str, objects: &zarr::Objects) {
+fn store(c: &mut Criterion, folder: &Path, name: &str, source: &zarr::Array, objects: &zarr::Objects) {
     let path = folder.join(name);
     zarr::to_folder(objects, &path);
     let mut group = group(c, name);
-    group.throughput(Throughput::Bytes((SIZE * SIZE * 4) as u64));
+    let mut limit = Limit::of_array(source);
+    group.throughput(Throughput::Bytes(limit.bytes()));
+    group.bench_function("limit, one thread", |b| b.iter(|| black_box(limit.run())));
     for threads in [1, 2] {
         let session = session(threads);
         let array = array(&session, &path);
@@ -93,8 +95,9 @@ fn read_local(c: &mut Criterion) {
     image(c, &folder, "u16 deflate predictor 2", &Image { packing: Packing::Deflate, predictor: 2, ..u16s }, 0_u16);
     image(c, &folder, "f32 zstd predictor 3", &Image { packing: Packing::Zstd, predictor: 3, ..f32s.clone() }, 0_f32);
     let array = zarr::Array { elements: f32s.pixels, size: SIZE, chunk: 256, element: 4, packing: zarr::Packing::BloscZstd };
-    store(c, &folder, "zarr v2 f32 blosc zstd", &array.write_v2());
-    store(c, &folder, "zarr v3 f32 zstd sharded", &zarr::Array { packing: zarr::Packing::Zstd, ..array }.write_v3_sharded(4));
+    store(c, &folder, "zarr v2 f32 blosc zstd", &array, &array.write_v2());
+    let array = zarr::Array { packing: zarr::Packing::Zstd, ..array };
+    store(c, &folder, "zarr v3 f32 zstd sharded", &array, &array.write_v3_sharded(4));
 
     let mut group = group(c, "memory");
     let (from, mut to) = (vec![1_u8; 32 << 20], vec![2_u8; 32 << 20]);

@@ -1,6 +1,7 @@
 //! What no reader can be faster than: the raw decompressor into memory that is already touched, and memcpy.
 
 use super::tiff::{Image, Packing};
+use super::zarr;
 
 /// The stored tiles of an image's first level, as a limit to decode them against.
 pub(crate) struct Limit {
@@ -12,6 +13,11 @@ pub(crate) struct Limit {
 impl Limit {
     pub(crate) fn of(image: &Image) -> Self {
         Self { packing: image.packing, tiles: image.tiles(), scratch: vec![1; image.tile * image.tile * image.element] }
+    }
+
+    /// The streams of an array's chunks: of Zstandard, behind the header of Blosc where there is one.
+    pub(crate) fn of_array(array: &zarr::Array) -> Self {
+        Self { packing: Packing::Zstd, tiles: array.streams(), scratch: vec![1; array.chunk * array.chunk * array.element] }
     }
 
     /// Decompresses (or copies) all tiles, one after the other, into the same memory.

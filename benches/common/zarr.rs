@@ -47,6 +47,12 @@ impl Array {
         }
     }
 
+    /// The Zstandard stream of each chunk (which is one block of Blosc).
+    pub(crate) fn streams(&self) -> Vec<Vec<u8>> {
+        let header = if self.packing == Packing::BloscZstd { HEADER + 4 + 4 } else { 0 };
+        self.chunks(|_, _| String::new()).into_iter().map(|(_, chunk)| chunk[header..].to_vec()).collect()
+    }
+
     fn chunks(&self, name: impl Fn(usize, usize) -> String) -> Objects {
         let across = self.size / self.chunk;
         (0..across * across).map(|n| (name(n / across, n % across), self.chunk(n / across, n % across))).collect()
@@ -142,6 +148,9 @@ pub(crate) fn to_folder(objects: &Objects, folder: &std::path::Path) {
     }
 }
 
+/// Bytes before the table of blocks in a Blosc 1 container.
+const HEADER: usize = 16;
+
 /// A Blosc 1 container of one stream a block, blocks of up to 256 KiB.
 #[allow(clippy::cast_possible_truncation, reason = "chunks are far below 4 GiB")]
 fn blosc(bytes: &[u8], element: usize) -> Vec<u8> {
@@ -154,12 +163,12 @@ fn blosc(bytes: &[u8], element: usize) -> Vec<u8> {
     let mut starts = Vec::new();
     let mut streams = Vec::new();
     for stream in &blocks {
-        starts.extend(((16 + blocks.len() * 4 + streams.len()) as u32).to_le_bytes());
+        starts.extend(((HEADER + blocks.len() * 4 + streams.len()) as u32).to_le_bytes());
         streams.extend((stream.len() as u32).to_le_bytes());
         streams.extend(stream);
     }
     let mut out = vec![2, 1, SHUFFLE | NOT_SPLIT | ZSTD, element as u8];
-    for number in [bytes.len(), block, 16 + starts.len() + streams.len()] {
+    for number in [bytes.len(), block, HEADER + starts.len() + streams.len()] {
         out.extend((number as u32).to_le_bytes());
     }
     out.extend(starts);
