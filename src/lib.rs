@@ -1,6 +1,40 @@
 //! Swath reads Cloud Optimized GeoTIFF and Zarr through one read path.
+//!
+//! A level of a COG and a Zarr array are the same thing, a chunked array: a grid of chunks, a data type, a chain of codecs, and a way from
+//! a chunk's index to the bytes that hold it. [`model::ArrayMeta`] says all of it as a plain value, and one engine plans, fetches, decodes
+//! and places any such value.
+//!
+//! ```
+//! # #[cfg(all(feature = "read", feature = "deflate"))]
+//! # fn main() -> swath::Result<()> {
+//! # let session = swath::Session::new();
+//! # session.block_on(async {
+//! let session = swath::Session::new(); // caches, limits, threads: shared, no globals
+//! let scene = session.open_cog("testdata/scene.tif").await?; // one request for a well-made COG
+//! let level = scene.level_for(20.0)?; // the coarsest level of 20 m or finer
+//! let red: ndarray::Array3<u16> = level.read((0, 128..384, 128..384)).await?; // band, y, x
+//! assert_eq!(red.shape(), [1, 256, 256]);
+//! println!("{}", level.plan((0, 128..384, 128..384)).await?); // chunks, requests, bytes
+//! # Ok(())
+//! # })
+//! # }
+//! # #[cfg(not(all(feature = "read", feature = "deflate")))]
+//! # fn main() {}
+//! ```
+//!
+//! | to | see |
+//! | --- | --- |
+//! | open something | [`Session::open`], [`Session::open_cog`], [`Session::open_zarr`] |
+//! | read it | [`ChunkedArray::read`] for the stored type, [`read_as`](ChunkedArray::read_as) to convert, [`read_dyn`](ChunkedArray::read_dyn) for any, [`blocking_read_into`](ChunkedArray::blocking_read_into) for the caller's own array |
+//! | know what a read will fetch | [`ChunkedArray::plan`] |
+//! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
+//! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
+//!
+//! Futures may be awaited on any executor; [`Session::block_on`] waits without one. Without default features what is left is the parsers
+//! and codecs, free of async, threads and network.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "read"), allow(rustdoc::broken_intra_doc_links, reason = "the session is behind a feature"))]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cut numbers that they know"))]
 
 #[cfg_attr(

@@ -159,6 +159,8 @@ fn a_dropped_fetch_stops_asking_unless_another_waits() {
     let mut first = io.fetch(wants.clone(), Arc::default());
     let second = io.fetch(vec![wants[60].clone(), wants[61].clone()], Arc::default());
     assert!(wait(first.next()).unwrap().1.is_ok());
+    // Before anything is given up: the server goes on with an answer for a while after its client has gone.
+    assert!(server.most_at_once() <= 2);
     drop(first);
     let rest: Vec<_> = wait(second.collect());
     assert_eq!(rest.len(), 2);
@@ -166,7 +168,6 @@ fn a_dropped_fetch_stops_asking_unless_another_waits() {
     std::thread::sleep(Duration::from_millis(150));
     assert!(server.count() <= 10, "{} requests after the reader had gone", server.count());
     assert_eq!(io.0.flights.len(), 0);
-    assert!(server.most_at_once() <= 2);
 }
 
 #[test]
