@@ -36,6 +36,33 @@ sums!(sum_u16, u16);
 sums!(sum_u32, u32);
 sums!(sum_u64, u64);
 
+/// Sums of single bytes, eight at a time: a sum over a word by doubling steps, then the carry of the word before it.
+///
+/// One byte after the other is one byte a cycle at best, as each waits for the one before.
+fn sum_bytes(row: &mut [u8]) {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    /// Eight sums of bytes, none of which carries into its neighbour.
+    fn add(a: u64, b: u64) -> u64 {
+        ((a & !HIGH) + (b & !HIGH)) ^ ((a ^ b) & HIGH)
+    }
+    let mut carry = 0_u8;
+    let (words, rest) = row.as_chunks_mut::<8>();
+    for word in words {
+        let mut sums = u64::from_le_bytes(*word);
+        sums = add(sums, sums << 8);
+        sums = add(sums, sums << 16);
+        sums = add(sums, sums << 32);
+        sums = add(sums, u64::from(carry) * EACH);
+        *word = sums.to_le_bytes();
+        carry = word[7];
+    }
+    for byte in rest {
+        carry = carry.wrapping_add(*byte);
+        *byte = carry;
+    }
+}
+
 /// Adds to each sample of a row the one `stride` samples before it, for integers of 1, 2, 4 or 8 bytes in the machine's order.
 /// Returns whether there is such a kernel.
 #[must_use]
@@ -44,6 +71,7 @@ pub fn undo_predictor(row: &mut [u8], sample_bytes: usize, stride: usize) -> boo
         return false;
     }
     match sample_bytes {
+        1 if stride == 1 => sum_bytes(row),
         1 => sum_u8(row, stride),
         2 => sum_u16(row, stride),
         4 => sum_u32(row, stride),
@@ -56,6 +84,16 @@ pub fn undo_predictor(row: &mut [u8], sample_bytes: usize, stride: usize) -> boo
 /// Undoes the floating point predictor of a row: differences of bytes, the most significant bytes of all samples first. `planes` is the row
 /// as stored and is summed up in place; `row` gets the samples in the machine's byte order. Both have the same length, a multiple of `sample_bytes`.
 pub fn undo_float_predictor(planes: &mut [u8], sample_bytes: usize, stride: usize, row: &mut [u8]) {
+    /// Whole numbers from their bytes by shifts, which the compiler makes vectors of.
+    fn zip4(planes: &[u8], count: usize, row: &mut [u8]) {
+        let (high, low) = planes.split_at(count * 2);
+        let ((a, b), (c, d)) = (high.split_at(count), low.split_at(count));
+        let bytes = a.iter().zip(b).zip(c.iter().zip(d));
+        for (sample, ((a, b), (c, d))) in row.as_chunks_mut::<4>().0.iter_mut().zip(bytes) {
+            let number = u32::from(*a) << 24 | u32::from(*b) << 16 | u32::from(*c) << 8 | u32::from(*d);
+            *sample = number.to_ne_bytes();
+        }
+    }
     fn zip<const N: usize>(planes: &[u8], count: usize, row: &mut [u8]) {
         let plane: [&[u8]; N] = std::array::from_fn(|i| {
             let from = if cfg!(target_endian = "little") { N - 1 - i } else { i };
@@ -71,12 +109,16 @@ pub fn undo_float_predictor(planes: &mut [u8], sample_bytes: usize, stride: usiz
     if stride == 0 || sample_bytes == 0 {
         return;
     }
-    sum_u8(planes, stride);
+    if stride == 1 {
+        sum_bytes(planes)
+    } else {
+        sum_u8(planes, stride)
+    }
     let count = planes.len() / sample_bytes;
     match sample_bytes {
         2 => zip::<2>(planes, count, row),
         3 => zip::<3>(planes, count, row),
-        4 => zip::<4>(planes, count, row),
+        4 => zip4(planes, count, row),
         8 => zip::<8>(planes, count, row),
         _ => {
             for k in 0..count {
