@@ -147,8 +147,8 @@ impl Session {
         let limits = &self.inner.limits;
         let want = Want::Whole { object: object.clone(), most: limits.max_metadata_bytes };
         let Got::Bytes { bytes, .. } = self.get(&want, counters).await? else { return Err(Error::not_found(object.url())) };
-        let map: Arc<HashMap<String, Reference>> =
-            parse_references(&bytes, object.url(), limits, &|_| false).map_err(|e| e.in_object(object.url()))?;
+        let allowed = |url: &str| self.inner.allowed_references.iter().any(|prefix| url.starts_with(prefix.as_str()));
+        let map: Arc<HashMap<String, Reference>> = parse_references(&bytes, object.url(), limits, &allowed).map_err(|e| e.in_object(object.url()))?;
         self.open_hierarchy(ObjectMap::References(map), object, counters).await
     }
 

@@ -19,7 +19,7 @@ pub struct Group {
     session: Session,
     store: Arc<RwLock<ZarrStore>>,
     source: ObjectKey,
-    stats: OpenStats,
+    counters: Arc<Counters>,
 }
 
 impl Session {
@@ -53,7 +53,7 @@ impl Session {
             }
             store => store.map_err(named)?,
         };
-        Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, stats: OpenStats::of(counters) })
+        Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, counters: counters.clone() })
     }
 
     /// Whether looking through all names costs no requests: those of a local folder or of a list.
@@ -84,10 +84,10 @@ impl Group {
             None => "zarr",
         }
     }
-    /// What opening it cost.
+    /// What opening it cost so far, nodes that were found later among it.
     #[must_use]
     pub fn open_stats(&self) -> OpenStats {
-        self.stats
+        OpenStats::of(&self.counters)
     }
     /// The paths of the arrays that are known, sorted: all of them where metadata is consolidated. The root's own is empty.
     #[must_use]
@@ -101,7 +101,7 @@ impl Group {
     pub async fn arrays(&self) -> Result<Vec<String>> {
         if !self.known(ZarrStore::is_complete) {
             let walk = self.known(|store| store.children_parser("", &self.session.inner.limits))?;
-            let found = self.session.drive(walk, &Arc::default()).await.map_err(|e| e.in_object(self.source.url()))?;
+            let found = self.session.drive(walk, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
             let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
             for (path, node) in found {
                 store.insert(&path, node)?;
@@ -122,7 +122,7 @@ impl Group {
             return self.session.array(self.known(|store| store.array(path, limits))?);
         }
         let parser = self.known(|store| store.node_parser(path, limits))?;
-        let node = self.session.drive(parser, &Arc::default()).await?;
+        let node = self.session.drive(parser, &self.counters).await?;
         let node = node.ok_or_else(|| Error::not_found(&format!("{}/{path}", self.source.url())))?;
         let meta = self.known(|store| store.array_of(path, &node, limits))?;
         self.store.write().unwrap_or_else(PoisonError::into_inner).insert(path, node)?;

@@ -68,7 +68,6 @@ pub mod error;
 pub mod format;
 pub mod geo;
 pub mod model;
-#[allow(unsafe_code, reason = "vector instructions; every kernel is held to its scalar twin")]
 pub mod simd;
 
 #[cfg(feature = "read")]

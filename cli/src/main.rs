@@ -17,14 +17,21 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(message) => {
-            // Help and version are "errors" that go to standard output; a closed pipe there is nobody's concern.
+        // Help and version are "errors" that go to standard output; a closed pipe there is nobody's concern.
+        Err(message) if !message.use_stderr() => {
             drop(message.print());
-            return ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2));
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            // What is wrong, and what may be meant; the usage is for `--help`.
+            let text = message.to_string();
+            let said = text.split("\n\nUsage:").next().unwrap_or(&text);
+            return Failure::usage(said.trim().trim_start_matches("error: ")).report();
         }
     };
     let done = match cli.command {

@@ -3,11 +3,12 @@
 use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value, json};
-use swath::{ReadPlan, Request};
+use swath::{ReadPlan, Request, Session};
 
 use crate::args::{Access, Selectors};
 use crate::failure::Result;
-use crate::open;
+use crate::open::{self, Chosen};
+use crate::slabs::{self, Slabs};
 
 /// Requests listed; what is more is counted.
 const MOST_ROWS: usize = 50;
@@ -15,7 +16,7 @@ const MOST_ROWS: usize = 50;
 pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access) -> Result<()> {
     let session = open::session(access)?;
     let chosen = open::choose(&session, url, selectors)?;
-    let plan = session.block_on(chosen.array.plan(&chosen.region))?;
+    let plan = whole(&session, &chosen)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
         writeln!(out, "{:#}", as_json(&plan))?;
@@ -23,6 +24,37 @@ pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access)
         print(&mut out, &plan)?;
     }
     Ok(out.flush()?)
+}
+
+/// The plans of all the slabs that `read` goes by, as one.
+fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
+    let array = &chosen.array;
+    let slabs = match array.data_type().size() {
+        Some(element) => Slabs::new(&array.meta().grid, chosen.region.clone(), element as u64, slabs::BUDGET),
+        None => Slabs::new(&array.meta().grid, chosen.region.clone(), slabs::TYPICAL_TEXT, slabs::BUDGET).in_order(),
+    };
+    let mut all: Option<ReadPlan> = None;
+    for slab in slabs {
+        let plan = session.block_on(array.plan(&slab))?;
+        let Some(all) = &mut all else {
+            all = Some(plan);
+            continue;
+        };
+        all.chunks += plan.chunks;
+        all.absent += plan.absent;
+        all.cached += plan.cached;
+        all.bytes += plan.bytes;
+        all.exact &= plan.exact;
+        all.output_bytes += plan.output_bytes;
+        all.page_requests += plan.page_requests;
+        all.requests.extend(plan.requests);
+    }
+    let mut plan = match all {
+        Some(plan) => plan,
+        None => session.block_on(array.plan(&chosen.region))?,
+    };
+    plan.region = chosen.region.clone();
+    Ok(plan)
 }
 
 fn print(out: &mut impl Write, plan: &ReadPlan) -> io::Result<()> {

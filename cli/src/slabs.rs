@@ -4,6 +4,8 @@ use swath::model::{ChunkGrid, Region};
 
 /// Bytes of a slab that are aimed at. A slab may be larger where one chunk is.
 pub(crate) const BUDGET: u64 = 32 << 20;
+/// What is taken for the length of an element where elements differ.
+pub(crate) const TYPICAL_TEXT: u64 = 64;
 /// Chunks of a slab: planning keeps a record of each.
 const MOST_CHUNKS: u64 = 1 << 16;
 

@@ -181,7 +181,14 @@ enum Stored {
 }
 
 /// Fetches a batch, sends each chunk to be decoded as it lands, and ends when all of its jobs have.
-async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: Permit, mut decoded: Permit, counters: Arc<Counters>) -> Result<()> {
+async fn run_batch(
+    shared: Arc<Shared>,
+    batch: Batch,
+    parts: &[Source],
+    mut stored: Permit,
+    mut decoded: Permit,
+    counters: Arc<Counters>,
+) -> Result<()> {
     let chunk_bytes = shared.array.chunk_bytes();
     let mut jobs = FuturesUnordered::new();
     let mut absent = Vec::new();
@@ -198,10 +205,10 @@ async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: 
                 Stored::Decoded(bytes.clone())
             }
         };
-        jobs.push(send(&shared, vec![(*number, at_hand)], decoded.split(chunk_bytes)));
+        jobs.push(send(&shared, vec![(*number, at_hand)], [stored.split(0), decoded.split(chunk_bytes)]));
     }
     for numbers in absent.chunks(64) {
-        jobs.push(send(&shared, numbers.iter().map(|n| (*n, Stored::Absent)).collect(), decoded.split(0)));
+        jobs.push(send(&shared, numbers.iter().map(|n| (*n, Stored::Absent)).collect(), [stored.split(0), decoded.split(0)]));
     }
     let (wants, numbers) = wants_of(&batch, parts);
     let mut failed = None;
@@ -217,7 +224,11 @@ async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: 
             (Err(e), _) => Err(e),
         };
         match arrived {
-            Ok(arrived) => jobs.push(send(&shared, vec![(number, arrived)], decoded.split(chunk_bytes))),
+            Ok(arrived) => {
+                // The stored bytes are held until they are decoded, and so is their share of the budget.
+                let held = if let Stored::Encoded { bytes, .. } = &arrived { bytes.len() as u64 } else { 0 };
+                jobs.push(send(&shared, vec![(number, arrived)], [stored.split(held), decoded.split(chunk_bytes)]));
+            }
             Err(e) => {
                 failed.get_or_insert(e);
                 break;
@@ -243,7 +254,7 @@ async fn run_batch(shared: Arc<Shared>, batch: Batch, parts: &[Source], stored: 
 }
 
 /// Sends chunks to a worker; the future ends with the job.
-fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permit: Permit) -> impl Future<Output = Result<()>> + use<> {
+fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]) -> impl Future<Output = Result<()>> + use<> {
     let (done, ended) = oneshot::channel();
     let of_job = shared.clone();
     let job = move |scratch: &mut ThreadScratch| {
@@ -258,7 +269,7 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permit: Permit) -> i
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
         drop(of_job);
-        drop(permit);
+        drop(permits);
         let _nobody_waits = done.send(result);
     };
     shared.array.session.pool.send(Box::new(move || with_scratch(job)));

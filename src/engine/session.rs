@@ -34,6 +34,7 @@ pub(crate) struct SessionInner {
     pub(crate) chunk_cache_bytes: u64,
     pub(crate) chunks: ByteCache<(u64, u64), Bytes>,
     pub(crate) pages: ByteCache<(u64, PageId), Arc<Page>>,
+    pub(crate) allowed_references: Vec<String>,
     next_array: AtomicU64,
 }
 
@@ -57,10 +58,12 @@ pub struct SessionOptions {
     pub request_bytes: u64,
     /// Requests in flight at once. Default 16.
     pub connections: usize,
-    /// Headers sent with every HTTP request.
+    /// Headers sent with plain HTTP(S) requests to the hosts that something was opened on: not to cloud stores, nor to what a file refers to.
     pub headers: Vec<(String, Secret)>,
     /// Requests to cloud stores are not signed.
     pub anonymous: bool,
+    /// Prefixes of URLs that a reference file may refer to, beside what is of its own origin (for a local one: below its folder).
+    pub allowed_references: Vec<String>,
 }
 
 impl Default for SessionOptions {
@@ -77,6 +80,7 @@ impl Default for SessionOptions {
             connections: merge.connections,
             headers: Vec::new(),
             anonymous: false,
+            allowed_references: Vec::new(),
         }
     }
 }
@@ -140,6 +144,7 @@ impl SessionBuilder {
                 chunk_cache_bytes: options.chunk_cache,
                 chunks: ByteCache::new(options.chunk_cache),
                 pages: ByteCache::new(options.page_cache),
+                allowed_references: options.allowed_references,
                 next_array: AtomicU64::new(0),
             }),
         })

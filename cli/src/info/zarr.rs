@@ -39,8 +39,8 @@ pub(super) fn print(out: &mut impl Write, session: &Session, group: &Group) -> R
     let (names, listed) = names(session, group)?;
     line(out, "store", group.source().url())?;
     line(out, "format", group.format())?;
-    line(out, "opened in", &opened(group.open_stats()))?;
     let rows: Vec<[String; 5]> = names.iter().take(MOST_ROWS).map(|name| row(name, session.block_on(group.array(name)))).collect();
+    line(out, "opened in", &opened(group.open_stats()))?;
     if !rows.is_empty() {
         table(out, &rows)?;
     }

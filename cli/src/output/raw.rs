@@ -15,9 +15,6 @@ use crate::progress::Progress;
 use crate::slabs::{self, Slabs};
 use crate::stats::Totals;
 
-/// What is taken for the length of an element where elements differ.
-const TYPICAL_TEXT: u64 = 64;
-
 /// Writes a header and then the elements.
 pub(crate) fn write(session: &Session, chosen: &Chosen, file: &PartFile, header: &[u8], totals: &mut Totals) -> Result<()> {
     file.write_at(header, 0).map_err(|e| file.failure(&e))?;
@@ -87,7 +84,7 @@ fn variable(session: &Session, chosen: &Chosen, file: &PartFile, totals: &mut To
     let mut progress = Progress::new(region.len());
     let mut out = BufWriter::with_capacity(1 << 20, file.file());
     let mut written = 0_u64;
-    for slab in Slabs::new(&array.meta().grid, region.clone(), TYPICAL_TEXT, slabs::BUDGET).in_order() {
+    for slab in Slabs::new(&array.meta().grid, region.clone(), slabs::TYPICAL_TEXT, slabs::BUDGET).in_order() {
         let (values, stats) = session.block_on(array.read_dyn_with_stats(&slab))?;
         totals.add(&stats);
         progress.add(slab.len());
