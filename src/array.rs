@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Result};
 use crate::io::Counters;
-use crate::model::{ArrayMeta, AxisOrder, DataType, Dim, IntoSelection, RawJson, Region};
+use crate::model::{ArrayMeta, AxisOrder, DataType, Dim, IntoSelection, Limits, RawJson, Region};
 
 /// A chunked array: a level of a COG, a Zarr array, or whatever an [`ArrayMeta`] describes.
 ///
@@ -76,7 +76,11 @@ impl ChunkedArray {
 
     fn region(&self, selection: impl IntoSelection) -> Result<Region> {
         let shape = self.shape();
-        selection.into_selection(shape.len()).region(shape).map_err(|e| e.in_object(self.inner.meta.source.url()))
+        let named = |e: Error| e.in_object(self.inner.meta.source.url());
+        let region = selection.into_selection(shape.len()).region(shape).map_err(named)?;
+        let chunks = self.inner.meta.grid.chunks_of(&region).iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
+        Limits::check("max_read_chunks", chunks, self.inner.limits().max_read_chunks).map_err(named)?;
+        Ok(region)
     }
 
     /// Reads a region as the stored type: `array.read::<u16, Ix3>((.., 0..512, 0..512))`.
@@ -179,7 +183,8 @@ impl ChunkedArray {
         let region = self.region(selection)?;
         let fits = output.shape().len() == region.ranges().len() && output.shape().iter().zip(region.shape()).all(|(a, b)| *a as u64 == b);
         if !fits {
-            return Err(Error::region(format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape())));
+            let wrong = format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape());
+            return Err(Error::region(wrong).in_object(self.inner.meta.source.url()));
         }
         let convert = self.conversion::<T>()?;
         FixedSink::scoped(output, &self.inner.meta.grid, &region, convert, |sink| {

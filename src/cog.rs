@@ -1,7 +1,8 @@
 //! A TIFF file as an image of levels.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::array::ChunkedArray;
 use crate::dataset::OpenStats;
@@ -20,6 +21,8 @@ pub struct Cog {
     pyramid: Arc<Pyramid>,
     georeference: Arc<Georeference>,
     stats: OpenStats,
+    /// Arrays made so far, by their directories: the caches know an array by its handle.
+    arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
 }
 
 impl Session {
@@ -39,7 +42,14 @@ impl Session {
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
         let georeference = Arc::new(main.georeference());
-        Ok(Cog { session: self.clone(), pyramid: Arc::new(pyramid), georeference, stats: OpenStats::of(counters), file: Arc::new(file) })
+        Ok(Cog {
+            session: self.clone(),
+            pyramid: Arc::new(pyramid),
+            georeference,
+            stats: OpenStats::of(counters),
+            file: Arc::new(file),
+            arrays: Arc::default(),
+        })
     }
 }
 
@@ -125,7 +135,14 @@ impl Cog {
         self.file.directories.get(place).map_or_else(|| Err(Error::usage(format!("no directory {path}"))), |d| self.array(d))
     }
     fn array(&self, directory: &Directory) -> Result<ChunkedArray> {
-        self.session.array(directory.array(&self.file, &self.session.inner.limits)?)
+        let mut arrays = self.arrays.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = directory.index.to_string();
+        if let Some(array) = arrays.get(&name) {
+            return Ok(array.clone());
+        }
+        let array = self.session.array(directory.array(&self.file, &self.session.inner.limits)?)?;
+        arrays.insert(name, array.clone());
+        Ok(array)
     }
     /// From the pixels of a level to coordinates of the CRS.
     #[must_use]

@@ -1,7 +1,8 @@
 //! A Zarr hierarchy.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::array::ChunkedArray;
 use crate::dataset::OpenStats;
@@ -9,7 +10,7 @@ use crate::engine::Session;
 use crate::error::{Error, Result};
 use crate::format::zarr::{NodeKind, Version, ZarrParser, ZarrStore};
 use crate::io::Counters;
-use crate::model::{ObjectKey, ObjectMap, RawJson};
+use crate::model::{ArrayMeta, ObjectKey, ObjectMap, RawJson};
 
 /// A Zarr group or array and what is below it.
 ///
@@ -20,6 +21,8 @@ pub struct Group {
     store: Arc<RwLock<ZarrStore>>,
     source: ObjectKey,
     counters: Arc<Counters>,
+    /// Arrays made so far, by their paths: the caches know an array by its handle.
+    arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
 }
 
 impl Session {
@@ -53,7 +56,7 @@ impl Session {
             }
             store => store.map_err(named)?,
         };
-        Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, counters: counters.clone() })
+        Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, counters: counters.clone(), arrays: Arc::default() })
     }
 
     /// Whether looking through all names costs no requests: those of a local folder or of a list.
@@ -118,15 +121,26 @@ impl Group {
     pub async fn array(&self, path: &str) -> Result<ChunkedArray> {
         let limits = &self.session.inner.limits;
         let path = path.trim_matches('/');
+        if let Some(array) = self.made().get(path) {
+            return Ok(array.clone());
+        }
         if self.known(|store| store.node(path).is_some() || store.is_complete()) {
-            return self.session.array(self.known(|store| store.array(path, limits))?);
+            return self.make(path, self.known(|store| store.array(path, limits))?);
         }
         let parser = self.known(|store| store.node_parser(path, limits))?;
-        let node = self.session.drive(parser, &self.counters).await?;
+        let node = self.session.drive(parser, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
         let node = node.ok_or_else(|| Error::not_found(&format!("{}/{path}", self.source.url())))?;
         let meta = self.known(|store| store.array_of(path, &node, limits))?;
         self.store.write().unwrap_or_else(PoisonError::into_inner).insert(path, node)?;
-        self.session.array(meta)
+        self.make(path, meta)
+    }
+    fn made(&self) -> MutexGuard<'_, HashMap<String, ChunkedArray>> {
+        self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn make(&self, path: &str, meta: ArrayMeta) -> Result<ChunkedArray> {
+        let array = self.session.array(meta)?;
+        // Of two that were made at once the first stays.
+        Ok(self.made().entry(path.to_owned()).or_insert(array).clone())
     }
     /// Whether a known path is an array (`true`) or a group (`false`).
     #[must_use]

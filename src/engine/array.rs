@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::session::{Session, SessionInner};
-use crate::codec::Chain;
+use crate::codec::{Chain, ChunkContext};
 use crate::error::{Error, Result};
 use crate::model::{ArrayMeta, Limits, Page, PageId};
 
@@ -17,6 +17,8 @@ pub(crate) struct ArrayInner {
     pub(crate) chains: Vec<Result<Chain>>,
     /// Its name in the caches.
     id: u64,
+    /// The most bytes that an object with one of its chunks may have.
+    most_stored: u64,
 }
 
 impl ArrayInner {
@@ -29,7 +31,16 @@ impl ArrayInner {
         if let Some(Err(e)) = chains.first() {
             return Err(e.clone());
         }
-        Ok(Self { session: inner.clone(), chains, id: session.next_array(), meta })
+        let most_stored = match chains.first() {
+            Some(Ok(chain)) => {
+                let shape = meta.order.permute(&meta.grid.chunk_shape());
+                let most = chain.input_size(&ChunkContext::new(&shape, &meta.data_type, &inner.limits)).map_err(named)?.most() as u64;
+                // Compressors may add to what they cannot compress, and writers leave gaps.
+                most.saturating_mul(2).saturating_add(1 << 20).min(inner.limits.max_stored_bytes)
+            }
+            _ => inner.limits.max_stored_bytes,
+        };
+        Ok(Self { session: inner.clone(), chains, id: session.next_array(), most_stored, meta })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -46,6 +57,10 @@ impl ArrayInner {
     pub(crate) fn chunk_bytes(&self) -> u64 {
         let element = self.meta.data_type.size().unwrap_or(16) as u64;
         self.meta.grid.chunk_shape().iter().fold(element, |n, m| n.saturating_mul(*m))
+    }
+    /// The most bytes that an object with one of its chunks may have.
+    pub(crate) fn most_stored(&self) -> u64 {
+        self.most_stored
     }
     pub(crate) fn cached_chunk(&self, chunk: u64) -> Option<Bytes> {
         self.session.cached_chunk(self.id, chunk)

@@ -68,11 +68,16 @@ pub(crate) struct Planned {
     pub(crate) pages: u64,
 }
 
+/// The most parts that are fetched together: each is a want with its bookkeeping.
+const FETCHED_AT_ONCE: usize = 1024;
+
 /// Parts that are fetched together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
     /// Numbers of the parts.
     pub(crate) parts: Vec<usize>,
+    /// How many of them are fetched.
+    fetched: usize,
     /// What they decode to, in bytes.
     pub(crate) decoded: u64,
     /// What is fetched for them, in bytes; an estimate where lengths are unknown.
@@ -102,6 +107,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     let mut unread: Vec<usize> = Vec::new();
     let mut pages: BTreeSet<PageId> = BTreeSet::new();
     for number in 0..chunks.len() {
+        breathe(number).await;
         match locate(array, &chunks.index(number), &read)? {
             Ok(source) => parts.push(source),
             Err(page) => {
@@ -115,9 +121,13 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     while !unread.is_empty() {
         hops += 1;
         Limits::check("max_page_hops", hops, limits.max_page_hops)?;
-        read_pages(array, &std::mem::take(&mut pages), &mut read, counters).await?;
+        let ids: Vec<PageId> = std::mem::take(&mut pages).into_iter().collect();
+        for some in ids.chunks(PAGES_AT_ONCE) {
+            read_pages(array, some, &mut read, counters).await?;
+        }
         let mut still = Vec::new();
         for number in unread {
+            breathe(number).await;
             match locate(array, &chunks.index(number), &read)? {
                 Ok(source) => parts[number] = source,
                 Err(page) => {
@@ -129,6 +139,16 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         unread = still;
     }
     Ok(Planned { chunks, parts, pages: read.pages })
+}
+
+/// Pages that are fetched together, so that their stored and parsed forms are not all held at once.
+const PAGES_AT_ONCE: usize = 256;
+
+/// Lets other reads on, and ends where this one was given up: planning itself never waits.
+async fn breathe(number: usize) {
+    if number % 4096 == 4095 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The place of one chunk, or the page that must be read before.
@@ -144,13 +164,13 @@ fn locate(array: &ArrayInner, index: &[u64], pages: &dyn Pages) -> Result<Result
             Limits::check("max_stored_bytes", span.length, limits.max_stored_bytes)?;
             Source::Fetch { want: Want::Range(span), chain, missing: Missing::Error }
         }
-        Location::Whole { key, missing } => Source::Fetch { want: Want::Whole { object: key, most: limits.max_stored_bytes }, chain: 0, missing },
+        Location::Whole { key, missing } => Source::Fetch { want: Want::Whole { object: key, most: array.most_stored() }, chain: 0, missing },
         Location::Unread(page) => return Ok(Err(page)),
     }))
 }
 
 /// Reads pages, all at once; one that lies behind another page leads to that one.
-async fn read_pages(array: &Arc<ArrayInner>, ids: &BTreeSet<PageId>, read: &mut Read<'_>, counters: &Arc<Counters>) -> Result<()> {
+async fn read_pages(array: &Arc<ArrayInner>, ids: &[PageId], read: &mut Read<'_>, counters: &Arc<Counters>) -> Result<()> {
     let limits = array.limits();
     let mut specs: Vec<(PageId, PageSpec, std::ops::Range<usize>)> = Vec::new();
     let mut wants: Vec<Want> = Vec::new();
@@ -174,23 +194,28 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &BTreeSet<PageId>, read: &mut 
     }
     read.pages += specs.len() as u64;
     let mut got: Vec<Option<Got>> = vec![None; wants.len()];
+    let objects: Vec<ObjectKey> = wants.iter().map(|want| want.object().clone()).collect();
     let mut fetch = pin!(array.session.io.fetch(wants, counters.clone()));
     while let Some((at, answer)) = fetch.next().await {
         got[at] = Some(answer?);
     }
     for (id, spec, range) in specs {
         let mut parts = Vec::new();
-        let mut missing = false;
-        for got in &got[range] {
-            match got {
-                Some(Got::Bytes { bytes, .. }) => parts.push(bytes.clone()),
-                _ => missing = true,
+        let mut missing = None;
+        let mut met = None;
+        for at in range {
+            match got[at].take() {
+                Some(Got::Bytes { bytes, version, .. }) => {
+                    parts.push(bytes);
+                    met = version;
+                }
+                _ => missing = Some(&objects[at]),
             }
         }
         let page = match (missing, spec.missing) {
-            (false, _) => parse_page(array, id, spec, parts).await?,
-            (true, Missing::Fill) => Page::Absent,
-            (true, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
+            (None, _) => parse_page(array, id, spec, parts).await?.of_version(met),
+            (Some(_), Missing::Fill) => Page::Absent,
+            (Some(object), Missing::Error) => return Err(Error::not_found(object.url())),
         };
         array.keep_page(id, page, &mut read.here);
     }
@@ -238,12 +263,15 @@ pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits) -> Ve
             Source::Fetch { want: Want::Range(ByteSpan { length, .. }), .. } => (chunk_bytes, *length),
             Source::Fetch { .. } => (chunk_bytes, chunk_bytes),
         };
-        let over =
-            batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2 || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2;
+        let fetched = usize::from(matches!(part, Source::Fetch { .. }));
+        let over = batch.fetched + fetched > FETCHED_AT_ONCE
+            || batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2
+            || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2;
         if over && !batch.parts.is_empty() {
             all.push(std::mem::take(&mut batch));
         }
         batch.parts.push(number);
+        batch.fetched += fetched;
         batch.decoded = batch.decoded.saturating_add(decoded);
         batch.stored = batch.stored.saturating_add(stored);
     }

@@ -36,6 +36,15 @@ pub(crate) struct ThreadScratch {
     decoded: Vec<u8>,
 }
 
+impl ThreadScratch {
+    /// Lets go of what a large chunk needed.
+    fn trim(&mut self) {
+        if self.decoded.capacity() > KEPT_SCRATCH {
+            self.decoded = Vec::new();
+        }
+    }
+}
+
 /// A thread lets go of a larger buffer than this after use.
 const KEPT_SCRATCH: usize = 16 << 20;
 
@@ -132,7 +141,7 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
         shared.given_up.store(true, Ordering::Relaxed);
         failed.get_or_insert(e);
     };
-    for batch in batches(&planned.parts, chunk_bytes, array.limits()) {
+    'batches: for batch in batches(&planned.parts, chunk_bytes, array.limits()) {
         // Stored before decoded, all of a batch at once: who waits for a permit holds none that another's progress needs.
         let (stored_bytes, decoded_bytes) = (batch.stored, batch.decoded);
         let permits = async {
@@ -146,7 +155,10 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
             }
             match select(permits.as_mut(), running.next()).await {
                 Either::Left((permits, _)) => break permits,
-                Either::Right((Some(Err(e)), _)) => fail(&shared, e),
+                Either::Right((Some(Err(e)), _)) => {
+                    fail(&shared, e);
+                    break 'batches;
+                }
                 Either::Right(_) => {}
             }
         };
@@ -216,11 +228,11 @@ async fn run_batch(
     while let Some((at, got)) = fetch.next().await {
         shared.clock.landed();
         let number = numbers[at];
-        let Source::Fetch { chain, missing, .. } = &parts[number] else { continue };
+        let Source::Fetch { want, chain, missing } = &parts[number] else { continue };
         let arrived = match (got, missing) {
             (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes, chain: *chain }),
             (Ok(_), Missing::Fill) => Ok(Stored::Absent),
-            (Ok(_), Missing::Error) => Err(Error::new(ErrorKind::NotFound)),
+            (Ok(_), Missing::Error) => Err(Error::not_found(want.object().url())),
             (Err(e), _) => Err(e),
         };
         match arrived {
@@ -272,7 +284,12 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]
         drop(permits);
         let _nobody_waits = done.send(result);
     };
-    shared.array.session.pool.send(Box::new(move || with_scratch(job)));
+    shared.array.session.pool.send(Box::new(move || {
+        with_scratch(|scratch| {
+            job(scratch);
+            scratch.trim();
+        });
+    }));
     async move { ended.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))) }
 }
 
@@ -329,11 +346,7 @@ impl Shared {
                 chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
                 drop(bytes);
                 self.clock.decoded(start);
-                let placed = self.place(number, &index, decoded);
-                if length > KEPT_SCRATCH {
-                    scratch.decoded = Vec::new();
-                }
-                placed
+                self.place(number, &index, decoded)
             }
         }
     }

@@ -1,36 +1,43 @@
 //! The output of a read whose elements differ in length.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::output::zeroed;
 use crate::codec::Elements;
 use crate::error::{Error, Result};
-use crate::model::{AxisOrder, Region};
+use crate::model::{AxisOrder, Limits, Region, reserve};
 
 /// Collects elements from many threads; each chunk's are views of one buffer.
 pub(crate) struct TextSink {
     region: Region,
     elements: Mutex<Vec<Option<Bytes>>>,
     fill: Bytes,
+    /// Bytes of the elements held, and the most that may be.
+    held: AtomicU64,
+    most: u64,
 }
 
 impl TextSink {
     pub(crate) fn new(region: &Region, fill: &[u8], most: u64) -> Result<Self> {
-        let count = crate::model::Limits::check("max_output_bytes", region.len().saturating_mul(size_of::<Option<Bytes>>() as u64), most)?;
-        drop(zeroed::<u8>(count)?); // the memory can be had
-        let count = usize::try_from(region.len()).unwrap_or(usize::MAX);
-        Ok(Self { region: region.clone(), elements: Mutex::new(vec![None; count]), fill: Bytes::copy_from_slice(fill) })
+        let count = Limits::check("max_output_bytes", region.len().saturating_mul(size_of::<Option<Bytes>>() as u64), most)?;
+        let mut elements = reserve("text elements", count / size_of::<Option<Bytes>>())?;
+        elements.resize(elements.capacity(), None);
+        let held = AtomicU64::new(0);
+        Ok(Self { region: region.clone(), elements: Mutex::new(elements), fill: Bytes::copy_from_slice(fill), held, most })
     }
 
     /// Takes the elements of a chunk that starts at `origin` and has this stored shape along the array's axes.
     pub(crate) fn place(&self, part: &Region, decoded: Elements, origin: &[u64], shape: &[u64], order: &AxisOrder) -> Result<()> {
-        let bytes = Bytes::from(decoded.bytes);
         let part = part.intersection(&self.region);
         if part.is_empty() {
             return Ok(());
         }
+        // Elements are views of their chunk's buffer, and keep all of it.
+        let held = self.held.fetch_add(decoded.bytes.len() as u64, Ordering::Relaxed).saturating_add(decoded.bytes.len() as u64);
+        Limits::check("max_output_bytes", held, self.most)?;
+        let bytes = Bytes::from(decoded.bytes);
         let mut strides = vec![0_u64; shape.len()];
         let mut stride = 1;
         for axis in order.axes().iter().rev() {

@@ -123,8 +123,8 @@ impl Names {
     }
 
     fn http(&self, text: &str) -> Result<ObjectKey> {
-        // the parser's own message is enough: the text may hold a signature
-        let mut url = Url::parse(text).map_err(|e| Error::usage(format!("not a URL: {e}")).in_object(text))?;
+        // the parser's own message is enough: the text may hold a signature or a password, and what is no URL cannot be cut safely
+        let mut url = Url::parse(text).map_err(|e| Error::usage(format!("not a URL: {e}")))?;
         let query = url.query().filter(|q| !q.is_empty()).map(Secret::new);
         let decode = |text: &str| Secret::new(percent_decoded(text).unwrap_or_else(|| text.to_owned()));
         let login = (!url.username().is_empty()).then(|| (decode(url.username()), decode(url.password().unwrap_or_default())));

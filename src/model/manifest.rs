@@ -91,15 +91,41 @@ pub enum Page {
     Absent,
     /// Offset and length of each chunk.
     Spans(Vec<(u64, u64)>),
+    /// The same, in the object as it was when the page was read.
+    Pinned(Vec<(u64, u64)>, Arc<str>),
 }
 
 impl Page {
+    /// The page of an object of this version.
+    #[must_use]
+    pub fn of_version(self, version: Option<Arc<str>>) -> Self {
+        match (self, version) {
+            (Self::Spans(spans), Some(version)) => Self::Pinned(spans, version),
+            (page, _) => page,
+        }
+    }
+    /// Offset and length of each chunk; `None` where all are absent.
+    #[must_use]
+    pub fn spans(&self) -> Option<&[(u64, u64)]> {
+        match self {
+            Self::Absent => None,
+            Self::Spans(spans) | Self::Pinned(spans, _) => Some(spans),
+        }
+    }
+    /// The version of the object that it describes, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Pinned(_, version) => Some(version),
+            _ => None,
+        }
+    }
     /// Bytes it takes in memory.
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
             Self::Absent => 16,
-            Self::Spans(spans) => 16 + spans.len() * 16,
+            Self::Spans(spans) | Self::Pinned(spans, _) => 16 + spans.len() * 16,
         }
     }
 }
@@ -344,7 +370,7 @@ impl ChunkTable {
         let (number, within) = self.page_of(row);
         let row_of = |id: PageId| -> Result<Option<(u64, u64)>> {
             let Some(page) = pages.get(id) else { return Ok(None) };
-            let Page::Spans(spans) = &*page else { return Ok(Some((0, 0))) };
+            let Some(spans) = page.spans() else { return Ok(Some((0, 0))) };
             let found = usize::try_from(within).ok().and_then(|i| spans.get(i)).copied();
             found.map(Some).ok_or_else(|| Error::malformed("the table of chunks ends early"))
         };
@@ -470,7 +496,7 @@ impl Shards {
                 _ => Location::Unread(id),
             });
         };
-        let Page::Spans(spans) = &*page else { return Ok(Location::Absent) };
+        let Some(spans) = page.spans() else { return Ok(Location::Absent) };
         let found = usize::try_from(within).ok().and_then(|i| spans.get(i)).copied();
         let (offset, length) = found.ok_or_else(|| Error::malformed("the index of a shard ends early"))?;
         if offset == u64::MAX && length == u64::MAX {
@@ -479,6 +505,8 @@ impl Shards {
         let past = || Error::malformed("an inner chunk reaches past its shard");
         match self.outer.locate(&outer, &self.outer_grid, pages)? {
             Location::Whole { key, .. } => {
+                // Inner chunks are read of the shard whose index was read, or not at all.
+                let key = key.with_version(page.version().cloned());
                 let span = ByteSpan::new(&key, offset, length).ok_or_else(past)?;
                 Ok(Location::At { span, chain: 0 })
             }

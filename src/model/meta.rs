@@ -104,6 +104,9 @@ impl ArrayMeta {
             return Err(Error::malformed("an array without a codec chain"));
         }
         if let Some(size) = self.data_type.size() {
+            if size == 0 {
+                return Err(Error::malformed("elements of no bytes"));
+            }
             if !self.fill_value.is_zero() && self.fill_value.bytes().len() != size {
                 return Err(Error::malformed("the fill value is not one element"));
             }

@@ -1,11 +1,14 @@
 //! Entry points for fuzzing: they take any bytes and must return.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{TiffFile, TiffParser};
 use crate::error::Result;
 use crate::geo::{Crs, GdalMetadata, GeoKeys, Nodata};
-use crate::model::{Got, Limits, ObjectKey, Parser, Step, Want};
+use crate::model::{ArrayMeta, ByteSpan, Got, Limits, Location, ObjectKey, Page, PageId, PagePlace, PageSpec, Parser, Step, Want};
 
 /// Parses a file that is at hand.
 ///
@@ -20,19 +23,48 @@ pub fn parse(data: &Bytes, limits: &Limits) -> Result<TiffFile> {
         };
         for want in wants {
             let Want::Range(span) = &want else { continue };
-            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(data.len());
-            let bytes = data.slice(at(span.start)..at(span.end()));
+            let bytes = slice(data, span);
             parser.supply(&want, Got::Bytes { bytes, size: Some(data.len() as u64), version: None })?;
         }
     }
 }
 
-/// Opens a file and describes each of its directories as an array.
+/// Opens a file and describes each of its directories as an array; with tables loaded, and with tables left to be read by pages.
 pub fn open(data: &[u8]) {
-    let limits = Limits { max_metadata_bytes: 4 << 20, max_directories: 4096, ..Limits::default() };
-    let Ok(file) = parse(&Bytes::copy_from_slice(data), &limits) else { return };
+    let data = Bytes::copy_from_slice(data);
+    for table_page_bytes in [256 << 10, 64] {
+        open_with(&data, &Limits { max_metadata_bytes: 4 << 20, max_directories: 4096, table_page_bytes, ..Limits::default() });
+    }
+}
+
+/// Finds the first and the last chunk of an array, reading pages of its table on the way.
+fn locate(data: &Bytes, array: &ArrayMeta, limits: &Limits) {
+    let mut pages: HashMap<PageId, Arc<Page>> = HashMap::new();
+    for chunk in [0, array.grid.chunk_count().saturating_sub(1)] {
+        let index = array.grid.index(chunk);
+        for _hop in 0..4 {
+            let Ok(Location::Unread(id)) = array.manifest.locate(&index, &array.grid, &pages) else { break };
+            let Ok(PageSpec { place: PagePlace::Wants(wants), .. }) = array.manifest.page(id, &pages, limits) else { break };
+            let parts: Vec<Bytes> =
+                wants.iter().filter_map(|want| if let Want::Range(span) = want { Some(slice(data, span)) } else { None }).collect();
+            let Ok(page) = array.manifest.parse_page(id, &parts) else { break };
+            pages.insert(id, Arc::new(page));
+        }
+    }
+}
+
+/// What of a span there is.
+fn slice(data: &Bytes, span: &ByteSpan) -> Bytes {
+    let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(data.len());
+    data.slice(at(span.start)..at(span.end()))
+}
+
+fn open_with(data: &Bytes, limits: &Limits) {
+    let Ok(file) = parse(data, limits) else { return };
     for directory in &file.directories {
-        let _either = directory.array(&file, &limits);
+        if let Ok(array) = directory.array(&file, limits) {
+            locate(data, &array, limits);
+        }
         let _any = (directory.georeference(), directory.metadata(), directory.nodata_value());
     }
     let pyramids = file.pyramids();
