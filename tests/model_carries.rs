@@ -284,3 +284,25 @@ fn names_of_objects() {
         assert!(matches!(array.meta().manifest, ChunkManifest::Keys(_)));
     }
 }
+
+/// The index of a shard is kept; when the shard is written anew, inner chunks are not cut out of the new object by the old index.
+#[test]
+fn a_shard_written_anew_is_not_read_by_its_old_index() {
+    let session = Session::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/zarr/v3/sharded_none.zarr");
+    let put = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        session.block_on(session.put_memory(&format!("memory://shards/{name}"), bytes.into())).unwrap();
+    };
+    for name in ["zarr.json", "c/0/0/0", "c/0/0/1"] {
+        put(name);
+    }
+    let array = session.block_on(async { session.open_zarr("memory://shards").await?.array("").await }).unwrap();
+    let corner = Region::new(array.shape().iter().map(|_| 0..1).collect());
+    session.block_on(array.read_dyn(&corner)).unwrap();
+    put("c/0/0/0"); // the same bytes are another generation all the same
+    let error = session.block_on(array.read_chunk(&vec![0; corner.ranges().len()])).unwrap_err();
+    assert!(matches!(error.kind(), swath::ErrorKind::ObjectChanged { .. }), "{error}");
+    let again = session.block_on(async { session.open_zarr("memory://shards").await?.array("").await }).unwrap();
+    session.block_on(again.read_dyn(&corner)).unwrap();
+}
