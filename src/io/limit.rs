@@ -115,7 +115,7 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// How many bytes it is for.
-    #[cfg(test)]
+    #[cfg(all(test, not(swath_loom)))]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -128,7 +128,7 @@ impl Permit {
     }
 
     /// Gives back all but `bytes`.
-    #[cfg(test)]
+    #[cfg(all(test, not(swath_loom)))]
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {

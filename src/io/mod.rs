@@ -7,6 +7,8 @@
 //! An [`Io`] owns its runtime, its stores and its cache, so that its callers may be on any executor, or on none. Requests
 //! belong to the `Io` and live as long as somebody waits for them.
 
+#![cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "logins, time-outs and retries are for stores over a network"))]
+
 mod cache;
 #[cfg(feature = "cloud")]
 mod cloud;

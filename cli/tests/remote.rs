@@ -1,0 +1,90 @@
+//! The command against a server on the loopback: plain HTTP, and the S3 protocol with and without a signature.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::server::{Seen, Server};
+
+const KEY: &str = "canary-key";
+const SECRET: &str = "canary-secret";
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name)).unwrap()
+}
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("swath-remote-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Runs the command with the environment of an S3 whose endpoint is the server.
+fn swath(server: &Server, arguments: &[&str]) -> Output {
+    let environment = [
+        ("AWS_ENDPOINT_URL", server.url("")),
+        ("AWS_ALLOW_HTTP", "true".into()),
+        ("AWS_REGION", "eu-1".into()),
+        ("AWS_ACCESS_KEY_ID", KEY.into()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET.into()),
+    ];
+    Command::new(env!("CARGO_BIN_EXE_swath")).args(arguments).envs(environment).output().unwrap()
+}
+
+fn read(server: &Server, scratch: &Scratch, url: &str, more: &[&str]) -> (Vec<u8>, Vec<Seen>) {
+    let out = scratch.path("out.bin");
+    let output = swath(server, &[&["read", url, "--region", ":,100:300,7:9", "-o", &out], more].concat());
+    assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    (std::fs::read(out).unwrap(), server.take_seen())
+}
+
+#[test]
+fn the_same_bytes_over_http_and_s3() {
+    let (server, scratch) = (Server::start(), Scratch::new("same"));
+    server.put("/bucket/scene.tif", fixture("scene.tif"));
+    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/scene.tif");
+    let (expected, none) = read(&server, &scratch, local.to_str().unwrap(), &[]);
+    assert!(none.is_empty());
+
+    let (plain, seen) = read(&server, &scratch, &server.url("/bucket/scene.tif"), &["--header", "X-K: v"]);
+    assert_eq!(plain, expected);
+    assert!(seen.iter().all(|s| s.header("x-k") == Some("v") && s.header("authorization").is_none()), "{seen:?}");
+
+    let (signed, seen) = read(&server, &scratch, "s3://bucket/scene.tif", &[]);
+    assert_eq!(signed, expected);
+    assert!(!seen.is_empty() && seen.iter().all(|s| s.path == "/bucket/scene.tif"), "{seen:?}");
+    assert!(seen.iter().all(|s| s.header("authorization").is_some_and(|a| a.contains(KEY))), "{seen:?}");
+
+    let (open, seen) = read(&server, &scratch, "s3://bucket/scene.tif", &["--anon"]);
+    assert_eq!(open, expected);
+    assert!(!seen.is_empty() && seen.iter().all(|s| s.header("authorization").is_none()), "{seen:?}");
+}
+
+#[test]
+fn a_refusal_is_one_line_without_secrets() {
+    let (server, scratch) = (Server::start(), Scratch::new("refused"));
+    let out = scratch.path("out.bin");
+    for url in [server.url("/absent.tif?sig=canary-query"), "s3://bucket/absent.tif".into()] {
+        let output = swath(&server, &["read", &url, "-o", &out, "--header", "X-K: canary-header"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "{said}");
+        assert!(!said.contains("canary"), "{said}");
+        assert!(!Path::new(&out).exists());
+    }
+}
