@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ChunkContext, Codec, InPlace, Output, Scratch, Size, Trim, surplus};
+use super::{ChunkContext, Codec, InPlace, Output, Scratch, Size, Trim, bound, surplus};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, DataType, Limits};
 
@@ -215,7 +215,8 @@ impl Chain {
         let mut target = match size {
             Size::Exact(size) if prefix => Output::Prefix(buffer.get_mut(..size).unwrap_or_default()),
             Size::Exact(size) => Output::Exact(buffer.get_mut(..size).unwrap_or_default()),
-            Size::AtMost(most) => Output::Bounded { bytes: &mut buffer, most },
+            // Steps that widen one after the other multiply the bound; what is between them is held to a chunk all the same.
+            Size::AtMost(most) => Output::Bounded { bytes: &mut buffer, most: most.min(bound(usize::MAX, here.limits)) },
         };
         match codec.decode(from, here, scratch, &mut target) {
             Ok(()) => {

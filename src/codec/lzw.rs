@@ -38,7 +38,8 @@ impl Codec for Lzw {
                 given => Err(shortage("lzw", given, out.len())),
             },
             Output::Bounded { bytes, most } => {
-                resize(bytes, *most)?;
+                // A code of nine bits or more gives 4096 bytes at most.
+                resize(bytes, (*most).min(input.len().saturating_mul(4096)))?;
                 let given = decode(bytes, &mut scratch.lzw)?;
                 bytes.truncate(given);
                 Ok(())

@@ -17,7 +17,8 @@ impl Codec for PackBits {
                 given => Err(shortage("packbits", given, out.len())),
             },
             Output::Bounded { bytes, most } => {
-                resize(bytes, *most)?;
+                // Two bytes give 128 at most.
+                resize(bytes, (*most).min(input.len().saturating_mul(64)))?;
                 let given = run(input, bytes)?;
                 bytes.truncate(given);
                 Ok(())

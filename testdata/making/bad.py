@@ -133,6 +133,12 @@ def references():
     yield "refs_base64.json", {"v/.zarray": zarray, "v/0": "base64:@@@@"}, "inline data that is not base64"
 
 
+def finds():
+    """What fuzzing found, as the input of the target that the name says: fuzz_TARGET_WHAT.bin"""
+    yield "fuzz_chain_widening.bin", bytes.fromhex("5e00500065" + "ff" * 44 + "66e6ff00000000"), \
+        "steps that widen one after the other: 8 GiB between an LZW stream of a few bytes and a small chunk"
+
+
 def make(out):
     folder = out / "bad"
     folder.mkdir()
@@ -149,6 +155,9 @@ def make(out):
         rows.append((name, what))
     for name, refs, what in references():
         (folder / name).write_text(json.dumps({"version": 1, "refs": refs}, indent=1))
+        rows.append((name, what))
+    for name, data, what in finds():
+        (folder / name).write_bytes(data)
         rows.append((name, what))
     table = "".join(f"| `{name}` | {what} |\n" for name, what in rows)
     (folder / "INDEX.md").write_text(
