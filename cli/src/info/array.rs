@@ -5,9 +5,10 @@ use swath::model::{ArrayMeta, ChunkManifest, CodecSpec, DataType};
 
 use super::number;
 
-/// Names of the codecs of the usual chain, in the order of decoding.
+/// Names of the codecs of the usual chain, in the order of decoding; a mark that decodes nothing is none.
 pub(super) fn codecs(meta: &ArrayMeta) -> Vec<&str> {
-    meta.chains.first().map(|chain| chain.iter().map(CodecSpec::name).collect()).unwrap_or_default()
+    let chain = meta.chains.first().map_or(&[][..], Vec::as_slice);
+    chain.iter().filter(|step| **step != CodecSpec::LeaveSurplus).map(CodecSpec::name).collect()
 }
 
 /// The shape of a shard, for arrays that have them.
