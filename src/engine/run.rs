@@ -24,7 +24,7 @@ use super::plan::{Batch, ChunkBox, Source, batches, plan, wants_of};
 use super::sink::{Decoded, FixedSink};
 use super::stats::{Clock, ReadStats};
 use super::text::TextSink;
-use crate::codec::{ChunkContext, Elements, Output, Scratch};
+use crate::codec::{Elements, Output, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, Io, Permit};
 use crate::model::{Got, Limits, Missing, Region};
@@ -307,7 +307,7 @@ impl Shared {
         };
         let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
         let limits = self.array.limits();
-        let context = ChunkContext::new(&shape, &self.array.meta.data_type, limits);
+        let context = self.array.context(&index, &shape);
         let in_chunk = |e: Error| in_chunk(e, &index);
         let start = Instant::now();
         match &self.sink {
@@ -323,7 +323,7 @@ impl Shared {
             }
             Sink::Fixed(sink) => {
                 let length = decoded_length(&shape, sink.source_element(), limits)?;
-                if chain.is_identity() && bytes.len() == length {
+                if chain.is_view(bytes.len(), length) {
                     return self.place(number, &index, &bytes);
                 }
                 if self.keep {
@@ -411,7 +411,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
     let element = array.meta.data_type.size().ok_or_else(|| Error::data_type("a chunk of elements that differ in length has no one view"))?;
     let shape = array.meta.order.permute(&grid.stored_shape(&index));
     let length = decoded_length(&shape, element, array.limits())?;
-    if array.chain(chain)?.is_identity() && bytes.len() == length {
+    if array.chain(chain)?.is_view(bytes.len(), length) {
         return Ok(Some(bytes));
     }
     let (done, decoded) = oneshot::channel();
@@ -420,7 +420,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
-            let context = ChunkContext::new(&shape, &of_job.meta.data_type, of_job.limits());
+            let context = of_job.context(&index, &shape);
             let chain = of_job.chain(chain)?;
             with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| in_chunk(e, &index))?;
             Ok(Bytes::from(decoded))
