@@ -84,13 +84,13 @@ mod group;
 mod io;
 
 #[cfg(feature = "read")]
-pub use array::{Chunk, ChunkedArray};
+pub use array::{Chunk, ChunkedArray, Mask, Masked};
 #[cfg(feature = "read")]
 pub use cog::Cog;
 #[cfg(feature = "read")]
 pub use dataset::{Dataset, OpenStats};
 #[cfg(feature = "read")]
-pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
+pub use engine::{DynArray, Element, Float, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
 pub use group::Group;

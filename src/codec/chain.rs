@@ -294,7 +294,13 @@ impl Chain {
         let mut size = end;
         for stage in self.stages.get(index..).unwrap_or_default().iter().rev() {
             let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
-            let here = ChunkContext { shape: shape.as_deref().unwrap_or(chunk.shape), data_type: &stage.data_type, limits: chunk.limits, rows: None, needed: None };
+            let here = ChunkContext {
+                shape: shape.as_deref().unwrap_or(chunk.shape),
+                data_type: &stage.data_type,
+                limits: chunk.limits,
+                rows: None,
+                needed: None,
+            };
             size = match &stage.action {
                 Action::Apart(codec) => codec.input_size(size, &here),
                 Action::Trim(trim) => trim.input_size(size),

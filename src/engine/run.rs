@@ -302,7 +302,7 @@ impl Shared {
                 self.clock.absent.fetch_add(1, Ordering::Relaxed);
                 return self.fill(number);
             }
-            Stored::Decoded(bytes) => return self.place(number, &index, &bytes),
+            Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
             Stored::Encoded { bytes, chain } => (bytes, self.array.chain(chain)?),
         };
         let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
@@ -324,7 +324,7 @@ impl Shared {
             Sink::Fixed(sink) => {
                 let length = decoded_length(&shape, sink.source_element(), limits)?;
                 if chain.is_view(bytes.len(), length) {
-                    return self.place(number, &index, &bytes);
+                    return self.place(number, &index, &bytes, None);
                 }
                 if self.keep {
                     let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
@@ -333,8 +333,12 @@ impl Shared {
                     drop(bytes);
                     self.clock.decoded(start);
                     let decoded = Bytes::from(decoded);
-                    self.array.keep_chunk(grid.linear(&index), decoded.clone());
-                    return self.place(number, &index, &decoded);
+                    let validity = scratch.codec.validity.take();
+                    // What is kept has no validity of its own: all of it is valid.
+                    if validity.is_none() {
+                        self.array.keep_chunk(grid.linear(&index), decoded.clone());
+                    }
+                    return self.place(number, &index, &decoded, validity.as_deref());
                 }
                 let ThreadScratch { codec, decoded } = scratch;
                 if decoded.len() < length {
@@ -346,17 +350,17 @@ impl Shared {
                 chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
                 drop(bytes);
                 self.clock.decoded(start);
-                self.place(number, &index, decoded)
+                self.place(number, &index, decoded, codec.validity.take().as_deref())
             }
         }
     }
 
-    fn place(&self, number: usize, index: &[u64], bytes: &[u8]) -> Result<()> {
+    fn place(&self, number: usize, index: &[u64], bytes: &[u8], validity: Option<&[u8]>) -> Result<()> {
         let Sink::Fixed(sink) = &self.sink else { return Err(Error::data_type("a chunk of fixed-size elements for text")) };
         let start = Instant::now();
         let grid = &self.array.meta.grid;
         let (origin, shape) = (origin(grid, index), grid.stored_shape(index));
-        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order })?;
+        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order, validity })?;
         self.clock.placed(start);
         Ok(())
     }

@@ -61,9 +61,9 @@ fn what_lies_outside_of_the_array_may_be_missing() {
         compile(chain, data_type)?.decode(input, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))?;
         Ok(out)
     };
-    let raw = Vector { name: "stored", ..vector("zlib") };
-    let streams = STREAMS.iter().map(|name| vector(name)).map(|v| (v.name, v.chain, v.encoded));
-    let streams = streams.chain([(raw.name, vec![], raw.decoded.clone())]);
+    let stored = vector("zlib").decoded;
+    let streams = STREAMS.iter().map(|name| (*name, vector(name).chain, vector(name).encoded));
+    let streams = streams.chain([("stored", vec![], stored.clone())]);
     let predictors = [
         vec![],
         vec![CodecSpec::ByteOrder(Endian::Big)],
@@ -77,8 +77,9 @@ fn what_lies_outside_of_the_array_may_be_missing() {
             let whole = decode(&chain, &DataType::U16, &[20, 50], &encoded).unwrap();
             for lengths in [[20, 50], [20, 1], [7, 50]] {
                 let out = inside(&chain, &DataType::U16, &encoded, lengths).unwrap_or_else(|e| panic!("{name} {then:?} {lengths:?}: {e}"));
-                assert_eq!(out[..2000], whole, "{name} {then:?}");
-                assert!(out[2000..].iter().all(|b| *b == 0), "{name} {then:?}");
+                let needed = (lengths[0] as usize - 1) * 100 + lengths[1] as usize * 2;
+                assert!(out[..needed] == whole[..needed], "{name} {then:?} {lengths:?}");
+                assert!(out[2000..].iter().all(|b| *b == 0), "{name} {then:?} {lengths:?}");
             }
             for lengths in [[21, 1], [21, 50], [24, 50]] {
                 assert!(inside(&chain, &DataType::U16, &encoded, lengths).is_err(), "{name} {then:?} {lengths:?}");
@@ -89,11 +90,11 @@ fn what_lies_outside_of_the_array_may_be_missing() {
     }
     // Within a row: 50 samples of 12 bits are 75 bytes; 10 rows and 7 samples need 761 bytes and no byte less.
     let bits = [CodecSpec::LeaveSurplus, CodecSpec::UnpackBits { bits: 12, row: 50 }];
-    assert!(inside(&bits, &DataType::U16, &raw.decoded[..761], [11, 7]).is_ok());
-    assert!(inside(&bits, &DataType::U16, &raw.decoded[..760], [11, 7]).is_err());
+    assert!(inside(&bits, &DataType::U16, &stored[..761], [11, 7]).is_ok());
+    assert!(inside(&bits, &DataType::U16, &stored[..760], [11, 7]).is_err());
     let bits = [CodecSpec::LeaveSurplus, CodecSpec::Float24(Endian::Little)];
-    assert!(inside(&bits, &DataType::F32, &raw.decoded[..(10 * 50 + 7) * 3], [11, 7]).is_ok());
-    assert!(inside(&bits, &DataType::F32, &raw.decoded[..(10 * 50 + 7) * 3 - 1], [11, 7]).is_err());
+    assert!(inside(&bits, &DataType::F32, &stored[..(10 * 50 + 7) * 3], [11, 7]).is_ok());
+    assert!(inside(&bits, &DataType::F32, &stored[..(10 * 50 + 7) * 3 - 1], [11, 7]).is_err());
 }
 
 #[test]
