@@ -1,12 +1,4 @@
 //! Reads that ask what elements stand for: which of them are valid, and the quantities that they are.
-//!
-//! Valid is what GDAL calls valid, by its precedence:
-//!
-//! 1. Where there is a [`Mask::Array`], what is not 0 in it; nodata counts for nothing then.
-//! 2. Else, where there are values of nodata ([`Scaling::nodata`](crate::model::Scaling::nodata)), what is none of them.
-//! 3. Else, where there is a [`Mask::Band`], what is not 0 in it.
-//!
-//! Other than in GDAL, not-a-number (and not-a-time) is never valid, nor is what the codec of a chunk calls invalid (LERC does).
 
 use std::sync::Arc;
 
@@ -19,6 +11,16 @@ use crate::error::{Error, Result};
 use crate::model::{DataType, FillValue, IntoSelection, Region};
 
 /// Values, and which of them are valid. Both have the shape of the region that was read.
+///
+/// Valid is what GDAL calls valid, by its precedence:
+///
+/// 1. Where there is a [`Mask::Array`], what is not 0 in it; nodata counts for nothing then.
+/// 2. Else, where there are values of nodata ([`Scaling::nodata`](crate::model::Scaling::nodata)), what is none of them; of complex
+///    numbers the real part counts.
+/// 3. Else, where there is a [`Mask::Band`], what is not 0 in it; all of that band itself.
+///
+/// Other than in GDAL, not-a-number (and not-a-time) is never valid, nor is what the codec of a chunk calls invalid (LERC does), and floats
+/// are nodata only where they equal it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Masked<T, D: Dimension> {
     /// The values; what is not valid is as it was stored.
@@ -79,7 +81,7 @@ impl ChunkedArray {
         self.mask.as_ref().map(Option::as_deref).map_err(Clone::clone)
     }
 
-    /// Reads a region and which of its elements are valid: see the head of [this module](Masked) for the rule. Converts as
+    /// Reads a region and which of its elements are valid: [`Masked`] has the rule. Converts as
     /// [`read_as`](Self::read_as) where `T` is not the stored type.
     ///
     /// A mask is fetched at the same time. Both arrays have the region's shape, one axis for each of the array's.

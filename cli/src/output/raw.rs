@@ -69,7 +69,7 @@ fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile,
             Ok(())
         };
         let writer = thread::Builder::new().name("swath-write".into()).spawn_scoped(scope, place)?;
-        let mut read = || -> Result<()> {
+        let read = || -> Result<()> {
             let mut start = start;
             for part in parts {
                 for slab in Slabs::new(&array.meta().grid, part.clone(), element, slabs::BUDGET) {
