@@ -13,7 +13,8 @@ use super::ghost::GhostArea;
 use crate::error::{Error, Result};
 use crate::geo::Nodata;
 use crate::model::{
-    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, reserve,
+    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, Reach,
+    reserve,
 };
 
 /// Rows of a page of a table that is not loaded, at most.
@@ -51,7 +52,7 @@ impl Directory {
         let chain = chain(self, file, samples, &data_type, columns(self))?;
         let table = self.chunk_table(file, &grid, samples, limits)?;
         let mut chains = vec![chain];
-        if table.leader_chain.is_some() {
+        if matches!(table.reach, Reach::Leader(_)) {
             chains.extend(chains.first().map(|usual| [&[CodecSpec::SizeLeader], usual.as_slice()].concat()));
         }
         let names: &[&str] = if grid.rank() == 4 { &["band", "z", "y", "x"] } else { &["band", "y", "x"] };
@@ -118,7 +119,11 @@ impl Directory {
             offsets: offsets.column.clone(),
             lengths,
             page_rows: (limits.table_page_bytes / 8).clamp(1, PAGE_ROWS),
-            leader_chain: (leaders && paged).then_some(1),
+            reach: match (paged, leaders) {
+                (false, _) => Reach::Lengths,
+                (true, true) => Reach::Leader(1),
+                (true, false) => bytes.reach(),
+            },
         })
     }
 }
@@ -141,6 +146,18 @@ impl RawBytes<'_> {
         // The bands of a pixel are part of its row.
         let rows = outer.get(1..)?.iter().try_fold(1_u64, |n, m| n.checked_mul(*m))?;
         row_bytes(self.directory, self.samples, *columns)?.checked_mul(rows)
+    }
+
+    /// What tells the ends of chunks without their lengths. LERC is not among these codecs: a blob may be one of several, so what stands
+    /// behind it must be known. Compressed data larger than one and a half times the pixels is left to the table of lengths.
+    fn reach(&self) -> Reach {
+        let rows_of_chunks = self.grid.counts().iter().rev().nth(1).copied().unwrap_or(1);
+        let (Some(first), last) = (self.of_chunk(0), self.of_chunk(rows_of_chunks.saturating_sub(1))) else { return Reach::Lengths };
+        match self.directory.compression {
+            1 if last == Some(first) => Reach::Exactly(first),
+            5 | 7 | 8 | 32773 | 32946 | 34925 | 34926 | 50000 | 50001 => Reach::Next(first.saturating_add(first / 2).saturating_add(1 << 10)),
+            _ => Reach::Lengths,
+        }
     }
 
     /// The column of lengths, mended where libtiff mends it too:
