@@ -1,5 +1,8 @@
 //! A TIFF file as an image of levels.
 
+mod levels;
+mod sidecars;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,20 +11,24 @@ use crate::array::ChunkedArray;
 use crate::dataset::OpenStats;
 use crate::engine::Session;
 use crate::error::{Error, Result};
-use crate::format::tiff::{Directory, DirectoryIndex, Georeference, Pyramid, TiffFile, TiffParser};
-use crate::geo::{Crs, GdalMetadata, GeoKeys, GeoTransform};
+use crate::format::tiff::{Directory, DirectoryIndex, Georeference, TiffFile, TiffParser};
+use crate::geo::{ControlPoint, Crs, GdalMetadata, GeoKeys, GeoTransform, Nodata, Rpc};
 use crate::io::Counters;
 use crate::model::ObjectKey;
+use levels::{InFile, Levels};
+use sidecars::Beside;
+pub use sidecars::{Sidecar, SidecarKind};
 
 /// A TIFF file, cloud optimized or not: its main image, the reduced levels of it, their masks, and where the pixels are.
 #[derive(Clone)]
 pub struct Cog {
     session: Session,
     file: Arc<TiffFile>,
-    pyramid: Arc<Pyramid>,
+    levels: Arc<Levels>,
+    beside: Arc<Beside>,
     georeference: Arc<Georeference>,
     stats: OpenStats,
-    /// Arrays made so far, by their directories: the caches know an array by its handle.
+    /// Arrays made so far, by their files and directories: the caches know an array by its handle.
     arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
 }
 
@@ -41,13 +48,16 @@ impl Session {
         let no_image = || Error::malformed("a file without an image").in_object(object.url());
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
-        let georeference = Arc::new(main.georeference());
+        let beside = self.sidecars(&object, counters).await;
+        let georeference = Arc::new(main.georeference().under(&beside.metadata));
+        let file = Arc::new(file);
         Ok(Cog {
             session: self.clone(),
-            pyramid: Arc::new(pyramid),
+            levels: Arc::new(Levels::new(file.clone(), &pyramid, &beside)),
+            beside: Arc::new(beside),
             georeference,
             stats: OpenStats::of(counters),
-            file: Arc::new(file),
+            file,
             arrays: Arc::default(),
         })
     }
@@ -67,23 +77,21 @@ impl Cog {
     /// How many levels the main image has: itself and its overviews.
     #[must_use]
     pub fn level_count(&self) -> usize {
-        self.pyramid.levels.len()
+        self.levels.len()
     }
     /// The directory of a level; 0 is full resolution.
     ///
     /// # Errors
     /// `Usage` where there is no such level.
     pub fn level_directory(&self, level: usize) -> Result<&Directory> {
-        let place = self.pyramid.levels.get(level).and_then(|place| self.file.directories.get(*place));
-        let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
-        place.ok_or_else(missing)
+        self.in_file(level).map(|found| found.directory)
     }
     /// A level as an array of band, y, x; 0 is full resolution.
     ///
     /// # Errors
     /// `Usage` where there is no such level; `Unsupported` for a compression that is not read.
     pub fn level(&self, level: usize) -> Result<ChunkedArray> {
-        self.array(self.level_directory(level)?)
+        self.array(self.in_file(level)?)
     }
     /// The coarsest level whose pixels are not larger than `resolution`, in units of the CRS; full resolution where none is.
     ///
@@ -117,8 +125,7 @@ impl Cog {
     /// # Errors
     /// `Unsupported` for a compression that is not read.
     pub fn mask(&self, level: usize) -> Result<Option<ChunkedArray>> {
-        let place = self.pyramid.masks.get(level).copied().flatten();
-        place.and_then(|place| self.file.directories.get(place)).map(|directory| self.array(directory)).transpose()
+        self.levels.mask(level).map(|mask| self.array(mask)).transpose()
     }
     /// The paths of all directories: `0`, `0.0` for the first sub-directory of the first, `1` …
     #[must_use]
@@ -132,15 +139,20 @@ impl Cog {
     pub fn directory(&self, path: &str) -> Result<ChunkedArray> {
         let index: DirectoryIndex = path.parse()?;
         let place = self.file.find(&index)?;
-        self.file.directories.get(place).map_or_else(|| Err(Error::usage(format!("no directory {path}"))), |d| self.array(d))
+        let found = self.file.directories.get(place).ok_or_else(|| Error::usage(format!("no directory {path}")))?;
+        self.array(InFile { file: &self.file, directory: found })
     }
-    fn array(&self, directory: &Directory) -> Result<ChunkedArray> {
+    fn in_file(&self, level: usize) -> Result<InFile<'_>> {
+        let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
+        self.levels.get(level).ok_or_else(missing)
+    }
+    fn array(&self, InFile { file, directory }: InFile<'_>) -> Result<ChunkedArray> {
         let mut arrays = self.arrays.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = directory.index.to_string();
+        let name = format!("{} {}", directory.index, file.object.url());
         if let Some(array) = arrays.get(&name) {
             return Ok(array.clone());
         }
-        let array = self.session.array(directory.array(&self.file, &self.session.inner.limits)?)?;
+        let array = self.session.array(directory.array(file, &self.session.inner.limits)?)?;
         arrays.insert(name, array.clone());
         Ok(array)
     }
@@ -161,15 +173,32 @@ impl Cog {
     pub fn crs(&self) -> Option<&Crs> {
         self.georeference.crs.as_ref()
     }
-    /// The value that stands for "nothing here".
+    /// The value that stands for "nothing here", as the type of the pixels has it; `None` where there is none, or the type cannot hold it.
     #[must_use]
     pub fn nodata(&self) -> Option<f64> {
-        Some(self.level_directory(0).ok()?.nodata_value()?.as_f64())
+        let main = self.level_directory(0).ok()?;
+        let told = self.beside.metadata.metadata.nodata(0).and_then(Nodata::parse).or_else(|| main.nodata_value())?;
+        main.data_type().map_or_else(|_| Some(told.as_f64()), |data_type| told.of_type(&data_type))
     }
-    /// GDAL's metadata of the main image: scale, offset, descriptions, statistics.
+    /// Pixels whose coordinates are known, where there is no transform. Columns and rows are as the file has them.
+    #[must_use]
+    pub fn control_points(&self) -> &[ControlPoint] {
+        &self.georeference.control_points
+    }
+    /// Rational polynomial coefficients, where there are some.
+    #[must_use]
+    pub fn rpc(&self) -> Option<&Rpc> {
+        self.georeference.rpc.as_ref()
+    }
+    /// The files beside this one that were looked at: [`SessionOptions::sidecars`](crate::SessionOptions::sidecars).
+    #[must_use]
+    pub fn sidecars(&self) -> &[Sidecar] {
+        &self.beside.found
+    }
+    /// GDAL's metadata of the main image, of the file and beside it: scale, offset, descriptions, units, statistics.
     #[must_use]
     pub fn metadata(&self) -> GdalMetadata {
-        self.level_directory(0).map(Directory::metadata).unwrap_or_default()
+        self.level_directory(0).map(Directory::metadata).unwrap_or_default().under(&self.beside.metadata.metadata)
     }
 }
 
