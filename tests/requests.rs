@@ -180,9 +180,9 @@ fn opening_a_cog_is_one_request() {
     }
 }
 
-/// Files of every kind have their directories in front, the large ones too.
+/// Files of every kind: two requests where the directories are in front, one more where the first lies behind the data.
 #[test]
-fn opening_any_file_with_its_directories_in_front_is_at_most_two_requests() {
+fn opening_a_file_of_any_kind_takes_few_requests() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tiff");
     let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -196,11 +196,12 @@ fn opening_any_file_with_its_directories_in_front_is_at_most_two_requests() {
         let cog = session.block_on(session.open_cog(&server.url(name))).unwrap();
         let log = server.log();
         assert_eq!(cog.open_stats().requests, log.len() as u64, "{name}");
-        assert!(log.len() <= 2, "{name}: {log:?}");
-        more.extend((log.len() == 2).then_some(name.as_str()));
+        let in_front = cog.file().directories.first().is_some_and(|d| d.offset < 32 << 10);
+        assert!(log.len() <= if in_front { 2 } else { 3 }, "{name}: {log:?}");
+        more.extend((log.len() > 1).then_some(name.as_str()));
     }
-    // The metadata of the one, and pages of the other, push tables out of the first 32 KiB.
-    assert!(names.len() > 80 && more.len() <= 2 && more.contains(&"cog_long_header.tif"), "{more:?}");
+    assert!(names.len() > 80);
+    assert_eq!(more, ["cog_long_header.tif", "table_large.tif"]);
 }
 
 #[test]
