@@ -1,6 +1,8 @@
 //! A TIFF file as an image of levels.
 
+mod levels;
 mod place;
+mod sidecars;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,20 +12,24 @@ use crate::array::{ChunkedArray, Mask};
 use crate::dataset::OpenStats;
 use crate::engine::Session;
 use crate::error::{Error, Result};
-use crate::format::tiff::{Directory, DirectoryIndex, Georeference, Pyramid, TiffFile, TiffParser};
-use crate::geo::{Crs, GdalMetadata, GeoKeys, GeoTransform};
+use crate::format::tiff::{Directory, DirectoryIndex, Georeference, TiffFile, TiffParser};
+use crate::geo::{ControlPoint, Crs, GdalMetadata, GeoKeys, GeoTransform, Nodata, Rpc};
 use crate::io::Counters;
-use crate::model::{DataType, ObjectKey};
+use crate::model::{ArrayMeta, DataType, ObjectKey};
+use levels::{InFile, Levels};
+use sidecars::Beside;
+pub use sidecars::{Sidecar, SidecarKind};
 
 /// A TIFF file, cloud optimized or not: its main image, the reduced levels of it, their masks, and where the pixels are.
 #[derive(Clone)]
 pub struct Cog {
     session: Session,
     file: Arc<TiffFile>,
-    pyramid: Arc<Pyramid>,
+    levels: Arc<Levels>,
+    beside: Arc<Beside>,
     georeference: Arc<Georeference>,
     stats: OpenStats,
-    /// Arrays made so far, by their directories: the caches know an array by its handle.
+    /// Arrays made so far, by their files and directories: the caches know an array by its handle.
     arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
 }
 
@@ -43,13 +49,16 @@ impl Session {
         let no_image = || Error::malformed("a file without an image").in_object(object.url());
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
-        let georeference = Arc::new(main.georeference());
+        let beside = self.sidecars(&object, counters).await;
+        let georeference = Arc::new(main.georeference().under(&beside.metadata));
+        let file = Arc::new(file);
         Ok(Cog {
             session: self.clone(),
-            pyramid: Arc::new(pyramid),
+            levels: Arc::new(Levels::new(file.clone(), &pyramid, &beside)),
+            beside: Arc::new(beside),
             georeference,
             stats: OpenStats::of(counters),
-            file: Arc::new(file),
+            file,
             arrays: Arc::default(),
         })
     }
@@ -69,16 +78,14 @@ impl Cog {
     /// How many levels the main image has: itself and its overviews.
     #[must_use]
     pub fn level_count(&self) -> usize {
-        self.pyramid.levels.len()
+        self.levels.len()
     }
     /// The directory of a level; 0 is full resolution.
     ///
     /// # Errors
     /// `Usage` where there is no such level.
     pub fn level_directory(&self, level: usize) -> Result<&Directory> {
-        let place = self.pyramid.levels.get(level).and_then(|place| self.file.directories.get(*place));
-        let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
-        place.ok_or_else(missing)
+        self.in_file(level).map(|found| found.directory)
     }
     /// A level as an array of band, y, x; 0 is full resolution.
     ///
@@ -89,12 +96,12 @@ impl Cog {
     /// # Errors
     /// `Usage` where there is no such level; `Unsupported` for a compression that is not read.
     pub fn level(&self, level: usize) -> Result<ChunkedArray> {
-        let directory = self.level_directory(level)?;
-        let array = self.array(directory)?;
+        let found = self.in_file(level)?;
+        let array = self.array(found)?;
         match self.mask(level) {
             Err(e) => Ok(array.with_broken_mask(e)),
             Ok(Some(mask)) => Ok(array.clone().with_mask(Mask::Array(mask)).unwrap_or_else(|e| array.with_broken_mask(e))),
-            Ok(None) => match alpha(directory, array.data_type()) {
+            Ok(None) => match alpha(found.directory, array.data_type()) {
                 Some(band) => array.with_mask(Mask::Band(band)),
                 None => Ok(array),
             },
@@ -136,8 +143,7 @@ impl Cog {
     /// # Errors
     /// `Unsupported` for a compression that is not read.
     pub fn mask(&self, level: usize) -> Result<Option<ChunkedArray>> {
-        let place = self.pyramid.masks.get(level).copied().flatten();
-        place.and_then(|place| self.file.directories.get(place)).map(|directory| self.array(directory)).transpose()
+        self.levels.mask(level).map(|mask| self.array(mask)).transpose()
     }
     /// The paths of all directories: `0`, `0.0` for the first sub-directory of the first, `1` …
     #[must_use]
@@ -151,28 +157,43 @@ impl Cog {
     pub fn directory(&self, path: &str) -> Result<ChunkedArray> {
         let index: DirectoryIndex = path.parse()?;
         let place = self.file.find(&index)?;
-        self.file.directories.get(place).map_or_else(|| Err(Error::usage(format!("no directory {path}"))), |d| self.array(d))
+        let found = self.file.directories.get(place).ok_or_else(|| Error::usage(format!("no directory {path}")))?;
+        self.array(InFile { file: &self.file, directory: found })
     }
-    fn array(&self, directory: &Directory) -> Result<ChunkedArray> {
+    fn in_file(&self, level: usize) -> Result<InFile<'_>> {
+        let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
+        self.levels.get(level).ok_or_else(missing)
+    }
+    fn array(&self, InFile { file, directory }: InFile<'_>) -> Result<ChunkedArray> {
         let mut arrays = self.arrays.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = directory.index.to_string();
+        let name = format!("{} {}", directory.index, file.object.url());
         if let Some(array) = arrays.get(&name) {
             return Ok(array.clone());
         }
-        let mut meta = directory.array(&self.file, &self.session.inner.limits)?;
-        let place = |level: &usize| self.file.directories.get(*level).is_some_and(|d| d.index == directory.index);
-        if let (true, Ok(main)) = (self.pyramid.levels.iter().skip(1).any(place), self.level_directory(0)) {
-            let of_main = main.scaling(&meta.data_type);
-            if meta.scaling.lines.is_empty() && main.samples == directory.samples {
-                meta.scaling.lines = of_main.lines;
-            }
-            if directory.nodata.is_none() {
-                meta.scaling.nodata = of_main.nodata;
-            }
-        }
+        let mut meta = directory.array(file, &self.session.inner.limits)?;
+        self.complete_scaling(directory, file, &mut meta);
         let array = self.session.array(meta)?;
         arrays.insert(name, array.clone());
         Ok(array)
+    }
+    /// What stands beside the file counts for the main image; a level that does not say otherwise has what its image has.
+    fn complete_scaling(&self, directory: &Directory, file: &TiffFile, meta: &mut ArrayMeta) {
+        let Some(main) = self.levels.get(0) else { return };
+        let is_level = |level: usize| {
+            self.levels.get(level).is_some_and(|l| l.file.object == file.object && l.directory.index == directory.index)
+        };
+        let Some(level) = (0..self.level_count()).find(|level| is_level(*level)) else { return };
+        let of_main = main.directory.scaling(&self.beside.metadata.metadata, &meta.data_type);
+        if level == 0 {
+            meta.scaling = of_main;
+            return;
+        }
+        if meta.scaling.lines.is_empty() && main.directory.samples == directory.samples {
+            meta.scaling.lines = of_main.lines;
+        }
+        if directory.nodata.is_none() {
+            meta.scaling.nodata = of_main.nodata;
+        }
     }
     /// From the pixels of a level to coordinates of the CRS.
     #[must_use]
@@ -191,15 +212,32 @@ impl Cog {
     pub fn crs(&self) -> Option<&Crs> {
         self.georeference.crs.as_ref()
     }
-    /// The value that stands for "nothing here".
+    /// The value that stands for "nothing here", as the type of the pixels has it; `None` where there is none, or the type cannot hold it.
     #[must_use]
     pub fn nodata(&self) -> Option<f64> {
-        Some(self.level_directory(0).ok()?.nodata_value()?.as_f64())
+        let main = self.level_directory(0).ok()?;
+        let told = self.beside.metadata.metadata.nodata(0).and_then(Nodata::parse).or_else(|| main.nodata_value())?;
+        main.data_type().map_or_else(|_| Some(told.as_f64()), |data_type| told.of_type(&data_type))
     }
-    /// GDAL's metadata of the main image: scale, offset, descriptions, statistics.
+    /// Pixels whose coordinates are known, where there is no transform. Columns and rows are as the file has them.
+    #[must_use]
+    pub fn control_points(&self) -> &[ControlPoint] {
+        &self.georeference.control_points
+    }
+    /// Rational polynomial coefficients, where there are some.
+    #[must_use]
+    pub fn rpc(&self) -> Option<&Rpc> {
+        self.georeference.rpc.as_ref()
+    }
+    /// The files beside this one that were looked at: [`SessionOptions::sidecars`](crate::SessionOptions::sidecars).
+    #[must_use]
+    pub fn sidecars(&self) -> &[Sidecar] {
+        &self.beside.found
+    }
+    /// GDAL's metadata of the main image, of the file and beside it: scale, offset, descriptions, units, statistics.
     #[must_use]
     pub fn metadata(&self) -> GdalMetadata {
-        self.level_directory(0).map(Directory::metadata).unwrap_or_default()
+        self.level_directory(0).map(Directory::metadata).unwrap_or_default().under(&self.beside.metadata.metadata)
     }
 }
 

@@ -86,7 +86,7 @@ mod io;
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray, Mask, Masked};
 #[cfg(feature = "read")]
-pub use cog::Cog;
+pub use cog::{Cog, Sidecar, SidecarKind};
 #[cfg(feature = "read")]
 pub use dataset::{Dataset, OpenStats};
 #[cfg(feature = "read")]

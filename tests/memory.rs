@@ -4,6 +4,8 @@
 
 #[path = "../benches/common/mod.rs"]
 mod common;
+#[path = "support/paged.rs"]
+mod paged;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
@@ -192,6 +194,27 @@ fn eight_reads_share_one_budget() {
 
 /// The most that anything malformed may make the library hold.
 const HOSTILE: usize = 32 * MIB;
+
+/// A table of 3.2 million tiles is never loaded: 38 MB as it is stored, 51 MB as numbers.
+#[test]
+fn one_tile_of_millions_holds_a_page_of_the_table() {
+    use paged::{ACROSS, Paged, TILE, paged};
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("swath-memory-paged-{}.tif", std::process::id()));
+    for kind in [Paged::Raw, Paged::Leaders, Paged::PackBits] {
+        std::fs::write(&path, paged(1_000 * ACROSS + 700, kind)).unwrap();
+        let session = session();
+        let (y, x) = (1_000 * TILE, 700 * TILE);
+        let (tile, peak) = peak_of(|| {
+            let array = open(&session, &path);
+            session.block_on(array.read::<u8, Ix3>((.., y..y + TILE, x..x + TILE))).unwrap()
+        });
+        assert!(tile.iter().all(|v| *v == 9), "{kind:?}");
+        // 32 KiB of header, 64 KiB of offsets, and 128 KiB of spans made of them.
+        assert!(peak < MIB, "{kind:?}: {peak}");
+    }
+    std::fs::remove_file(&path).unwrap();
+}
 
 /// Opens it and reads a corner of all it holds, and then the whole; the first error.
 async fn read_all(session: &Session, path: &Path) -> Result<(), swath::Error> {

@@ -15,6 +15,7 @@ use common::tiff::{Image, Packing};
 use common::zarr;
 use futures_util::future::{join_all, try_join_all};
 use ndarray::{Ix2, Ix3};
+use support::paged::{ACROSS, Paged, TILE, paged};
 use support::server::{Fault, Server};
 use swath::model::Region;
 use swath::{ChunkedArray, ErrorKind, ReadPlan, Session, SessionOptions};
@@ -177,6 +178,30 @@ fn opening_a_cog_is_one_request() {
             assert_eq!(server.log().len(), requests, "{name}: opened by its content: {:?}", server.log());
         });
     }
+}
+
+/// Files of every kind: two requests where the directories are in front, one more where the first lies behind the data.
+#[test]
+fn opening_a_file_of_any_kind_takes_few_requests() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tiff");
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let objects = names.iter().map(|name| (name.clone(), fixture(&format!("tiff/{name}")))).collect();
+    let server = Host::new(objects);
+    server.server.set_latency(Duration::ZERO);
+    let session = session(|_| {});
+    let mut more = Vec::new();
+    for name in &names {
+        server.clear();
+        let cog = session.block_on(session.open_cog(&server.url(name))).unwrap();
+        let log = server.log();
+        assert_eq!(cog.open_stats().requests, log.len() as u64, "{name}");
+        let in_front = cog.file().directories.first().is_some_and(|d| d.offset < 32 << 10);
+        assert!(log.len() <= if in_front { 2 } else { 3 }, "{name}: {log:?}");
+        more.extend((log.len() > 1).then_some(name.as_str()));
+    }
+    assert!(names.len() > 80);
+    assert_eq!(more, ["cog_long_header.tif", "table_large.tif"]);
 }
 
 #[test]
@@ -450,81 +475,37 @@ fn sixteen_readers_of_a_shard_read_its_index_once() {
     });
 }
 
-/// Tiles of a side of the image whose table is read by pages: 3.2 million tiles.
-const ACROSS: u64 = 1789;
-const TILE: u64 = 64;
-
-/// A BigTIFF with its directory before tables of 38 MB, of which only the rows of one tile and the next are not zero.
-fn paged(tile: u64, leaders: bool) -> Vec<u8> {
-    let promises = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\nBLOCK_TRAILER=LAST_4_BYTES_REPEATED\n\
-                    KNOWN_INCOMPATIBLE_EDITION=NO\n ";
-    let ghost = if leaders { format!("GDAL_STRUCTURAL_METADATA_SIZE={:06} bytes\n{promises}", promises.len()) } else { String::new() };
-    let tiles = ACROSS * ACROSS;
-    let directory = 16 + ghost.len() as u64;
-    let entries = 10;
-    let offsets = directory + 8 + entries * 20 + 8;
-    let lengths = offsets + tiles * 8;
-    let data = lengths + tiles * 4;
-    let mut file = b"II\x2b\0\x08\0\0\0".to_vec();
-    file.extend(directory.to_le_bytes());
-    file.extend(ghost.as_bytes());
-    file.extend(entries.to_le_bytes());
-    let (short, long, long8) = (3_u16, 4_u16, 16_u16);
-    let rows: [(u16, u16, u64, u64); 10] = [
-        (256, long, 1, ACROSS * TILE),
-        (257, long, 1, ACROSS * TILE),
-        (258, short, 1, 8),
-        (259, short, 1, 1),
-        (262, short, 1, 1),
-        (277, short, 1, 1),
-        (322, long, 1, TILE),
-        (323, long, 1, TILE),
-        (324, long8, tiles, offsets),
-        (325, long, tiles, lengths),
-    ];
-    for (tag, kind, count, value) in rows {
-        file.extend(tag.to_le_bytes());
-        file.extend(kind.to_le_bytes());
-        file.extend(count.to_le_bytes());
-        file.extend(value.to_le_bytes());
-    }
-    let length = u32::try_from(TILE * TILE).unwrap();
-    file.resize(usize::try_from(data).unwrap(), 0);
-    for (row, value) in [(tile, 9), (tile + 1, 8)] {
-        file.extend(length.to_le_bytes());
-        let at = |base: u64, width: u64| usize::try_from(base + row * width).unwrap();
-        let start = file.len() as u64;
-        file[at(offsets, 8)..at(offsets, 8) + 8].copy_from_slice(&start.to_le_bytes());
-        file[at(lengths, 4)..at(lengths, 4) + 4].copy_from_slice(&length.to_le_bytes());
-        file.extend(vec![value; length as usize]);
-        file.extend([value; 4]);
-    }
-    file
-}
-
 #[test]
 fn a_large_table_is_read_by_pages() {
     let tile = 1_000 * ACROSS + 700;
     let (y, x) = (1_000 * TILE, 700 * TILE);
-    for leaders in [false, true] {
-        let server = serve_file(paged(tile, leaders));
+    for kind in [Paged::Raw, Paged::Leaders, Paged::PackBits] {
+        let server = serve_file(paged(tile, kind));
         let session = session(forgetful);
         session.block_on(async {
             let array = level(&session, &server, 0).await;
-            assert!(server.log().len() <= 2, "leaders {leaders}: {:?}", server.log());
-            assert!(bytes_sent(&server.log()) < 1 << 20, "leaders {leaders}");
+            assert!(server.log().len() <= 2, "{kind:?}: {:?}", server.log());
+            assert!(bytes_sent(&server.log()) < 1 << 20, "{kind:?}");
             server.clear();
             let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x..x + TILE)).await.unwrap();
-            assert!(read.iter().all(|v| *v == 9), "leaders {leaders}");
-            // A page of offsets and one of lengths, at once, and the tile; its leader spares the lengths.
-            assert_eq!(server.log().len(), if leaders { 2 } else { 3 }, "leaders {leaders}: {:?}", server.log());
-            assert!(bytes_sent(&server.log()) < 1 << 20, "leaders {leaders}: {:?}", server.log());
-            assert_eq!((stats.requests, stats.pages), (server.log().len() as u64, 1), "leaders {leaders}");
+            assert!(read.iter().all(|v| *v == 9), "{kind:?}");
+            // A page of offsets, and the tile: it ends where the next one starts.
+            assert_eq!(server.log().len(), 2, "{kind:?}: {:?}", server.log());
+            assert!(bytes_sent(&server.log()) < 80 << 10, "{kind:?}: {:?}", server.log());
+            assert_eq!((stats.requests, stats.pages), (2, 1), "{kind:?}");
             // A sparse neighbour lies in the same page.
             server.clear();
             let (read, stats) = array.read_with_stats::<u8, Ix3>((.., y..y + TILE, x + 2 * TILE..x + 3 * TILE)).await.unwrap();
-            assert!(read.iter().all(|v| *v == 0), "leaders {leaders}");
-            assert_eq!((server.log().len(), stats.absent), (0, 1), "leaders {leaders}");
+            assert!(read.iter().all(|v| *v == 0), "{kind:?}");
+            assert_eq!((server.log().len(), stats.absent), (0, 1), "{kind:?}");
+            // Nothing stands behind the last tile, so its length is read.
+            let last = (.., y..y + TILE, x + TILE..x + 2 * TILE);
+            let plan = array.plan(last.clone()).await.unwrap();
+            assert_eq!(plan.page_requests, 1, "{kind:?}");
+            server.clear();
+            let (read, _) = array.read_with_stats::<u8, Ix3>(last).await.unwrap();
+            assert!(read.iter().all(|v| *v == 8), "{kind:?}");
+            assert_eq!(asked(&server), foretold(&plan), "{kind:?}");
         });
     }
 }

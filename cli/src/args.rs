@@ -104,6 +104,9 @@ pub(crate) struct Access {
     /// Do not sign requests
     #[arg(long)]
     pub(crate) anon: bool,
+    /// Look for a TIFF's .ovr, .msk and .aux.xml in stores too: four more requests
+    #[arg(long)]
+    pub(crate) sidecars: bool,
 }
 
 fn bounds(text: &str) -> Result<Bounds, String> {

@@ -1,6 +1,6 @@
 //! From the command line to a session, a dataset and the array that is meant.
 
-use swath::model::{Region, Secret, Selection};
+use swath::model::{Region, Secret, Selection, Sidecars};
 use swath::{ChunkedArray, Cog, Dataset, Group, OpenStats, Session, SessionOptions};
 
 use crate::args::{Access, Selectors};
@@ -18,6 +18,9 @@ pub(crate) fn session(access: &Access) -> Result<Session> {
     options.limits.decoded_in_flight = 32 << 20;
     options.limits.stored_in_flight = 16 << 20;
     options.anonymous = access.anon;
+    if access.sidecars {
+        options.sidecars = Sidecars::Always;
+    }
     for header in &access.headers {
         // The message does not repeat the header: it may hold a token.
         let (name, value) = header.split_once(':').ok_or_else(|| Failure::usage("--header is given as 'Name: value'"))?;

@@ -13,7 +13,7 @@ use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
 use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, MergePolicy};
-use crate::model::{Limits, Page, PageId, Secret};
+use crate::model::{Limits, Page, PageId, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
 ///
@@ -35,6 +35,7 @@ pub(crate) struct SessionInner {
     pub(crate) chunks: ByteCache<(u64, u64), Bytes>,
     pub(crate) pages: ByteCache<(u64, PageId), Arc<Page>>,
     pub(crate) allowed_references: Vec<String>,
+    pub(crate) sidecars: Sidecars,
     next_array: AtomicU64,
 }
 
@@ -64,6 +65,8 @@ pub struct SessionOptions {
     pub anonymous: bool,
     /// Prefixes of URLs that a reference file may refer to, beside what is of its own origin (for a local one: below its folder).
     pub allowed_references: Vec<String>,
+    /// Where overviews, masks and metadata in files of their own are looked for. Default: beside local files.
+    pub sidecars: Sidecars,
 }
 
 impl Default for SessionOptions {
@@ -81,6 +84,7 @@ impl Default for SessionOptions {
             headers: Vec::new(),
             anonymous: false,
             allowed_references: Vec::new(),
+            sidecars: Sidecars::default(),
         }
     }
 }
@@ -145,6 +149,7 @@ impl SessionBuilder {
                 chunks: ByteCache::new(options.chunk_cache),
                 pages: ByteCache::new(options.page_cache),
                 allowed_references: options.allowed_references,
+                sidecars: options.sidecars,
                 next_array: AtomicU64::new(0),
             }),
         })

@@ -1,7 +1,10 @@
 //! GDAL's metadata: the XML of the tag GDAL_METADATA.
 //!
-//! `<GDALMetadata><Item name="scale" sample="0" role="scale">0.01</Item>…</GDALMetadata>`. Only this much of XML is read: tags with quoted
-//! attributes, text with the five named entities and numeric ones, comments and CDATA skipped or taken. What does not parse ends the list.
+//! `<GDALMetadata><Item name="scale" sample="0" role="scale">0.01</Item>…</GDALMetadata>`. What does not parse ends the list.
+
+use super::Rpc;
+use super::rpc::DOMAIN as RPC;
+use super::xml::{attributes, decoded, split_tag};
 
 /// The most items that are taken.
 const MOST_ITEMS: usize = 1 << 16;
@@ -101,6 +104,32 @@ impl GdalMetadata {
     pub fn unit(&self, sample: u32) -> Option<&str> {
         self.role("unittype", sample)
     }
+    /// The value of a band that stands for "nothing here", as text: only sidecars have it here, the file has a tag of its own.
+    #[must_use]
+    pub fn nodata(&self, sample: u32) -> Option<&str> {
+        self.role("nodata", sample)
+    }
+    /// The rational polynomial coefficients of the domain `RPC`.
+    #[must_use]
+    pub fn rpc(&self) -> Option<Rpc> {
+        let of_domain: Vec<&GdalItem> = self.items.iter().filter(|i| i.domain == RPC && i.sample.is_none()).collect();
+        if of_domain.is_empty() {
+            return None;
+        }
+        Rpc::from_items(|name| of_domain.iter().find(|i| i.name == name).map(|i| i.text.as_str()))
+    }
+    /// These items where `over` says nothing of the same, else those of `over`.
+    #[must_use]
+    pub fn under(mut self, over: &Self) -> Self {
+        fn about(item: &GdalItem) -> (&str, bool, Option<u32>, &str) {
+            let name = item.role.as_deref().unwrap_or(&item.name);
+            (name, item.role.is_some(), item.sample, &item.domain)
+        }
+        let told: std::collections::HashSet<_> = over.items.iter().map(about).collect();
+        self.items.retain(|item| !told.contains(&about(item)));
+        self.items.extend(over.items.iter().cloned());
+        self
+    }
     /// The statistics of a band; empty where there are none.
     #[must_use]
     pub fn statistics(&self, sample: u32) -> Statistics {
@@ -114,36 +143,16 @@ impl GdalMetadata {
     }
 }
 
-/// What stands up to the `>` of a tag, which may also stand in a quoted attribute.
-fn split_tag(text: &str) -> Option<(&str, &str)> {
-    let mut quote = None;
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '>' => return Some((&text[..at], &text[at + 1..])),
-            None => {}
-        }
-    }
-    None
-}
-
-fn item(mut attributes: &str) -> GdalItem {
+fn item(tag: &str) -> GdalItem {
     let mut item = GdalItem::default();
-    while let Some((name, rest)) = attributes.split_once('=') {
-        let rest = rest.trim_start();
-        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { break };
-        let Some((value, after)) = rest[1..].split_once(quote) else { break };
-        let value = decoded(value);
-        match name.trim() {
+    for (name, value) in attributes(tag) {
+        match name {
             "name" => item.name = value,
             "sample" => item.sample = value.trim().parse().ok(),
             "role" => item.role = Some(value),
             "domain" => item.domain = value,
             _ => {}
         }
-        attributes = after;
     }
     item
 }
@@ -161,45 +170,6 @@ fn content(text: &str) -> (String, &str) {
     }
     out.push_str(&decoded(rest));
     (out, after)
-}
-
-fn decoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        let entity = after.bytes().take(11).position(|b| b == b';').map(|end| (&after[..end], &after[end + 1..]));
-        match entity.and_then(|(name, after)| Some((character(name)?, after))) {
-            Some((c, after)) => {
-                out.push(c);
-                rest = after;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn character(entity: &str) -> Option<char> {
-    match entity {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = entity.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)
-        }
-    }
 }
 
 #[cfg(test)]

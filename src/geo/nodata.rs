@@ -57,6 +57,20 @@ impl Nodata {
         }
     }
 
+    /// The value as a type has it, rounded where that is coarser; `None` where the type does not hold it, so that no pixel can be it.
+    #[must_use]
+    pub fn of_type(self, data_type: &DataType) -> Option<f64> {
+        self.fill_value(data_type)?;
+        let value = self.as_f64();
+        #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest is what is wanted")]
+        let single = f64::from(value as f32);
+        Some(match data_type {
+            DataType::F16 | DataType::ComplexF16 => f16::from_f64(value).to_f64(),
+            DataType::F32 | DataType::ComplexF32 => single,
+            _ => value,
+        })
+    }
+
     /// One element of a type; `None` where the type does not hold the value. Of complex types it is the real part.
     #[must_use]
     pub fn fill_value(self, data_type: &DataType) -> Option<FillValue> {
@@ -165,6 +179,9 @@ mod tests {
         ] {
             assert_eq!(fill(text, t), None, "{text}");
         }
+        let held = |text: &str, t: DataType| Nodata::parse(text).unwrap().of_type(&t);
+        assert_eq!((held("-3.4e38", DataType::F32), held("0.1", DataType::F64)), (Some(f64::from(-3.4e38_f32)), Some(0.1)));
+        assert_eq!((held("-9999", DataType::U8), held("-9999", DataType::I16), held("1e300", DataType::F32)), (None, Some(-9999.0), None));
         assert_eq!(fill("18446744073709551615", DataType::U64), Some(vec![255; 8]));
         assert_eq!(fill("-inf", DataType::F32), Some(f32::NEG_INFINITY.to_ne_bytes().to_vec()));
         assert_eq!(fill("1.5", DataType::ComplexF32), Some([1.5_f32.to_ne_bytes(), [0; 4]].concat()));

@@ -119,6 +119,11 @@ impl Io {
         matches!(self.0.stores.place(key), Ok(Place::Local(path)) if path.is_dir())
     }
 
+    /// Whether it is a file of the local file system. Blocks shortly.
+    pub(crate) fn is_local_file(&self, key: &ObjectKey) -> bool {
+        matches!(self.0.stores.place(key), Ok(Place::Local(path)) if path.is_file())
+    }
+
     /// Fetches one want.
     ///
     /// # Errors

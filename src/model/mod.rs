@@ -10,8 +10,10 @@ mod manifest;
 mod meta;
 mod object;
 mod order;
+mod reach;
 mod region;
 mod scaling;
+mod sidecars;
 mod step;
 
 pub use codec::{BloscShuffle, CodecSpec, Endian, JpegColor, LzwBits};
@@ -24,6 +26,8 @@ pub use manifest::{
 pub use meta::{ArrayMeta, Dim, RawJson};
 pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};
 pub use order::AxisOrder;
+pub use reach::Reach;
 pub use region::{DimSelection, IntoSelection, Region, Selection};
 pub use scaling::{Linear, Scaling};
+pub use sidecars::Sidecars;
 pub use step::{Got, Parser, Step, Want};

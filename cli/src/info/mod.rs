@@ -1,6 +1,7 @@
 //! `swath info`: what is at a URL.
 
 mod array;
+mod pixels;
 mod tiff;
 mod zarr;
 

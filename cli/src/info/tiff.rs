@@ -8,7 +8,7 @@ use swath::format::tiff::{Directory, Layout};
 use swath::geo::{Crs, GdalMetadata, GeoTransform};
 use swath::{ChunkedArray, Cog};
 
-use super::{array, bytes, line, number, opened, times};
+use super::{array, bytes, line, number, opened, pixels, times};
 
 /// Directories and bands that are listed for people; JSON has all.
 const MOST_ROWS: usize = 30;
@@ -28,29 +28,36 @@ pub(super) fn as_json(cog: &Cog) -> Value {
         "format": format(cog),
         "size": [width, height],
         "bands": bands,
-        "dtype": meta.map(|m| m.data_type.to_string()),
+        "dtype": main.and_then(|d| d.data_type().ok()).map(|t| t.to_string()),
         "nodata": cog.nodata().map(number),
         "epsg": cog.crs().and_then(Crs::epsg),
         "crs_name": cog.crs().and_then(crs_name),
         "transform": cog.transform(0).map(in_order),
         "bounds": cog.transform(0).map(|t| t.bounds(width, height)),
-        "area_or_point": cog.transform(0).and(main).map(|d| if d.geo.geokeys().pixel_is_point() { "Point" } else { "Area" }),
+        "area_or_point": main.map(|d| d.geo.geokeys()).filter(|keys| !keys.is_empty()).map(|keys| if keys.pixel_is_point() { "Point" } else { "Area" }),
+        "control_points": cog.control_points().iter().map(pixels::control_point).collect::<Vec<_>>(),
+        "rpc": cog.rpc().map(pixels::rpc),
         "block": main.map(block),
         "interleave": main.map(|d| if d.samples > 1 && !d.is_separate() { "PIXEL" } else { "BAND" }),
         "compression": main.map(compression),
         "predictor": main.map(|d| d.predictor),
         "codecs": meta.map(array::codecs),
+        "photometric": main.and_then(pixels::photometric),
+        "extra_samples": main.map(pixels::extra_samples),
+        "color_table": main.and_then(Directory::color_table),
         "levels": (0..cog.level_count()).map(|n| level(cog, n)).collect::<Vec<_>>(),
         "overviews": (1..cog.level_count()).map(|n| factor(cog, n)).collect::<Vec<_>>(),
-        "mask": mask(cog),
+        "mask": pixels::mask(cog),
         "cloud_optimized": cog.file().structure.as_ref().is_some_and(|s| s.directories_first()),
         "descriptions": texts(&metadata, "description"),
         "units": texts(&metadata, "unittype"),
         "scales": texts(&metadata, "scale"),
         "offsets": texts(&metadata, "offset"),
+        "statistics": pixels::statistics(&metadata, bands),
         "metadata": items(&metadata),
         "directories": cog.file().directories.iter().map(|d| directory(cog, d)).collect::<Vec<_>>(),
         "broken": cog.file().broken.iter().map(|b| json!({ "ifd": b.index.to_string(), "error": b.error.to_string() })).collect::<Vec<_>>(),
+        "sidecars": cog.sidecars().iter().map(pixels::sidecar).collect::<Vec<_>>(),
         "requests": stats.requests,
         "bytes": stats.bytes,
     });
@@ -77,7 +84,11 @@ pub(super) fn print(out: &mut impl Write, cog: &Cog) -> io::Result<()> {
     }
     line(out, "compression", &main.map(compression).unwrap_or_default())?;
     line(out, "nodata", &cog.nodata().map(|v| v.to_string()).unwrap_or_default())?;
-    line(out, "mask", mask(cog))?;
+    line(out, "mask", pixels::mask(cog))?;
+    for sidecar in cog.sidecars() {
+        let failed = sidecar.error.as_ref().map(|e| format!(", which cannot be read: {e}")).unwrap_or_default();
+        line(out, "beside it", &format!("{}{failed}", sidecar.object.url()))?;
+    }
     line(out, "CRS", &cog.crs().map(ToString::to_string).unwrap_or_default())?;
     if let (Some(transform), Some(main)) = (cog.transform(0), main) {
         let coefficients = in_order(transform).map(|c| c.to_string());
@@ -135,6 +146,7 @@ fn level(cog: &Cog, n: usize) -> Value {
     match cog.level(n) {
         Ok(level) => json!({
             "ifd": ifd,
+            "file": Some(level.meta().source.url()).filter(|url| *url != cog.file().object.url()),
             "shape": level.shape(),
             "chunks": level.meta().grid.chunk_shape(),
             "factor": factor(cog, n),
@@ -149,21 +161,9 @@ fn level(cog: &Cog, n: usize) -> Value {
 /// How many times narrower than the full resolution a level is, rounded as GDAL does.
 fn factor(cog: &Cog, n: usize) -> u64 {
     let width = |n: usize| cog.level_directory(n).map_or(1, |d| d.width).max(1);
-    (width(0) + width(n) / 2) / width(n)
-}
-
-/// GDAL's kinds of masks, in the order in which one goes before another.
-fn mask(cog: &Cog) -> &'static str {
-    let main = cog.level_directory(0).ok();
-    if matches!(cog.mask(0), Ok(Some(_)) | Err(_)) {
-        "per_dataset"
-    } else if cog.nodata().is_some() {
-        "nodata"
-    } else if main.is_some_and(|d| d.extra_samples.iter().any(|kind| matches!(kind, 1 | 2))) {
-        "alpha"
-    } else {
-        "none"
-    }
+    // Halves go to the even number, as other programs print it.
+    let (whole, rest) = (width(0) / width(n), width(0) % width(n));
+    whole + u64::from(rest * 2 > width(n) || rest * 2 == width(n) && whole % 2 == 1)
 }
 
 fn block(directory: &Directory) -> [u64; 2] {

@@ -11,10 +11,10 @@ use super::chain::{Samples, chain, columns, row_bytes};
 use super::directory::{Directory, Layout};
 use super::ghost::GhostArea;
 use crate::error::{Error, Result};
-use crate::geo::Nodata;
+use crate::geo::{GdalMetadata, Nodata};
 use crate::model::{
     ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, Linear, RawJson,
-    Scaling, reserve,
+    Reach, Scaling, reserve,
 };
 
 /// Rows of a page of a table that is not loaded, at most.
@@ -46,12 +46,12 @@ impl Directory {
     }
 
     /// What GDAL's metadata and nodata tag say of the numbers: scale and offset of each band, and the value of "nothing here" where the
-    /// type has it.
+    /// type has it. What `over` says, metadata that stands beside the file, counts before them.
     #[must_use]
-    pub fn scaling(&self, data_type: &DataType) -> Scaling {
+    pub fn scaling(&self, over: &GdalMetadata, data_type: &DataType) -> Scaling {
         let mut lines = vec![Linear::default(); usize::from(self.samples)];
         // From the last to the first: of items that say the same thing the first counts.
-        for item in self.metadata().items.iter().rev() {
+        for item in self.metadata().under(over).items.iter().rev() {
             let line = item.sample.and_then(|band| lines.get_mut(usize::try_from(band).ok()?));
             if let (Some(line), Ok(number)) = (line, item.text.trim().parse()) {
                 match item.role.as_deref() {
@@ -64,7 +64,8 @@ impl Directory {
         if lines.iter().all(Linear::is_identity) {
             lines.clear();
         }
-        let nodata = self.nodata_value().and_then(|nodata| nodata.fill_value(data_type));
+        let nodata = over.nodata(0).and_then(Nodata::parse).or_else(|| self.nodata_value());
+        let nodata = nodata.and_then(|nodata| nodata.fill_value(data_type));
         Scaling { lines, nodata: nodata.into_iter().collect() }
     }
 
@@ -75,13 +76,13 @@ impl Directory {
         let chain = chain(self, file, samples, &data_type, columns(self))?;
         let table = self.chunk_table(file, &grid, samples, limits)?;
         let mut chains = vec![chain];
-        if table.leader_chain.is_some() {
+        if matches!(table.reach, Reach::Leader(_)) {
             chains.extend(chains.first().map(|usual| [&[CodecSpec::SizeLeader], usual.as_slice()].concat()));
         }
         let names: &[&str] = if grid.rank() == 4 { &["band", "z", "y", "x"] } else { &["band", "y", "x"] };
         let dims = names.iter().zip(grid.shape()).map(|(name, length)| Dim { name: (*name).to_owned(), length: *length }).collect();
         let fill_value = self.nodata_value().and_then(|nodata| nodata.fill_value(&data_type)).unwrap_or(FillValue::ZERO);
-        let scaling = self.scaling(&data_type);
+        let scaling = self.scaling(&GdalMetadata::default(), &data_type);
         let meta = ArrayMeta {
             source: file.object.clone(),
             dims,
@@ -144,7 +145,11 @@ impl Directory {
             offsets: offsets.column.clone(),
             lengths,
             page_rows: (limits.table_page_bytes / 8).clamp(1, PAGE_ROWS),
-            leader_chain: (leaders && paged).then_some(1),
+            reach: match (paged, leaders) {
+                (false, _) => Reach::Lengths,
+                (true, true) => Reach::Leader(1),
+                (true, false) => bytes.reach(),
+            },
         })
     }
 }
@@ -167,6 +172,18 @@ impl RawBytes<'_> {
         // The bands of a pixel are part of its row.
         let rows = outer.get(1..)?.iter().try_fold(1_u64, |n, m| n.checked_mul(*m))?;
         row_bytes(self.directory, self.samples, *columns)?.checked_mul(rows)
+    }
+
+    /// What tells the ends of chunks without their lengths. LERC is not among these codecs: a blob may be one of several, so what stands
+    /// behind it must be known. Compressed data larger than one and a half times the pixels is left to the table of lengths.
+    fn reach(&self) -> Reach {
+        let rows_of_chunks = self.grid.counts().iter().rev().nth(1).copied().unwrap_or(1);
+        let (Some(first), last) = (self.of_chunk(0), self.of_chunk(rows_of_chunks.saturating_sub(1))) else { return Reach::Lengths };
+        match self.directory.compression {
+            1 if last == Some(first) => Reach::Exactly(first),
+            5 | 7 | 8 | 32773 | 32946 | 34925 | 34926 | 50000 | 50001 => Reach::Next(first.saturating_add(first / 2).saturating_add(1 << 10)),
+            _ => Reach::Lengths,
+        }
     }
 
     /// The column of lengths, mended where libtiff mends it too:

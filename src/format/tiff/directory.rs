@@ -113,6 +113,8 @@ pub struct GeoTags {
     pub doubles: Vec<f64>,
     /// GeoAsciiParams.
     pub ascii: String,
+    /// RPCCoefficientTag: 92 numbers.
+    pub rpc: Vec<f64>,
 }
 
 /// One directory: an image, an overview, a mask or a page. Defaults of TIFF 6.0 stand where a tag is absent.
@@ -288,6 +290,7 @@ impl Directory {
             keys: shorts(tag::GEO_KEY_DIRECTORY),
             doubles: floats(tag::GEO_DOUBLE_PARAMS),
             ascii: text(tag::GEO_ASCII_PARAMS).unwrap_or_default(),
+            rpc: floats(tag::RPC_COEFFICIENTS),
         };
 
         let tiled = number(tag::TILE_WIDTH).is_some() || number(tag::TILE_LENGTH).is_some();
@@ -319,6 +322,18 @@ impl Directory {
     #[must_use]
     pub fn is_reduced(&self) -> bool {
         self.subfile_type & 1 != 0
+    }
+    /// The colours that the values of a palette image stand for: red, green, blue, of 16 bits. Writers that have only 8 bits should
+    /// scale them to 16; not all do.
+    #[must_use]
+    pub fn color_table(&self) -> Option<Vec<[u16; 3]>> {
+        const PALETTE: u16 = 3;
+        if self.photometric != Some(PALETTE) || self.color_map.is_empty() {
+            return None;
+        }
+        let mut parts = self.color_map.chunks(self.color_map.len().div_ceil(3));
+        let (reds, greens, blues) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(reds.iter().zip(greens).zip(blues).map(|((red, green), blue)| [*red, *green, *blue]).collect())
     }
     /// Whether its samples are in planes of their own.
     #[must_use]

@@ -64,6 +64,21 @@ impl TiffFile {
         pyramids
     }
 
+    /// The images of this file that are another's overviews, where the file is one that stands beside it (`.ovr`), ever smaller, with
+    /// their masks.
+    pub(crate) fn overviews_of(&self, image: &Directory) -> Pyramid {
+        let at = |place: &usize| self.directories.get(*place);
+        let images = self.directories.iter().enumerate().filter(|(_, d)| !d.is_mask() && is_overview(d, image));
+        let mut levels: Vec<usize> = images.map(|(place, _)| place).take(NEAREST).collect();
+        levels.sort_by_key(|place| (at(place).map(|d| std::cmp::Reverse((d.width, d.height))), *place));
+        let mut of_image = [Pyramid { masks: vec![None; levels.len()], levels }];
+        for (place, mask) in self.directories.iter().enumerate().filter(|(_, d)| d.is_mask()) {
+            self.give_mask(&mut of_image, place, mask);
+        }
+        let [pyramid] = of_image;
+        pyramid
+    }
+
     /// Gives a mask to the nearest image before it that has its size and no mask.
     fn give_mask(&self, pyramids: &mut [Pyramid], place: usize, mask: &Directory) {
         let size = |level: usize| self.directories.get(level).map(|d| (d.width, d.height));

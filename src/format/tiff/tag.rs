@@ -57,6 +57,7 @@ tags! {
     GDAL_METADATA = 42112,
     GDAL_NODATA = 42113,
     LERC_PARAMETERS = 50674,
+    RPC_COEFFICIENTS = 50844,
 }
 
 /// The type of a tag's values.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
 use crate::error::{Error, Result};
+use crate::model::reach::{LEADER, Reach, UNKNOWN};
 use crate::model::{ByteSpan, Endian, ObjectKey, Want};
 
 /// A table of offsets and lengths in an object: loaded, or left where it is and read by pages.
@@ -21,10 +22,9 @@ pub struct ChunkTable {
     pub lengths: Column,
     /// Rows of a page.
     pub page_rows: u64,
-    /// The chain of chunks that carry their length in the 4 bytes before their first, where the file promises that they do and that
-    /// they ascend: then a chunk reaches at most to the start of the next, and lengths are read (as pages of level 1) only where there
-    /// is no next one.
-    pub leader_chain: Option<u16>,
+    /// What tells how far a chunk reaches, where both columns are stored: lengths are then read (as pages of level 1) only where it
+    /// does not.
+    pub reach: Reach,
 }
 
 /// A column of a [`ChunkTable`].
@@ -87,9 +87,9 @@ impl ChunkTable {
         Ok(Location::At { span, chain })
     }
 
-    /// The chain of chunks with leaders, where the lengths are better left unread.
-    fn leader(&self) -> Option<u16> {
-        self.leader_chain.filter(|_| !self.offsets.is_loaded() && !self.lengths.is_loaded())
+    /// What tells how far chunks reach, where the lengths are better left unread.
+    fn reach(&self) -> Option<Reach> {
+        Some(self.reach).filter(|reach| *reach != Reach::Lengths && !self.offsets.is_loaded() && !self.lengths.is_loaded())
     }
 
     pub(super) fn locate(&self, row: u64, pages: &dyn Pages) -> Result<Location> {
@@ -108,14 +108,15 @@ impl ChunkTable {
         };
         let id = PageId { level: 0, number };
         let Some((offset, length)) = row_of(id)? else { return Ok(Location::Unread(id)) };
-        match self.leader() {
+        match self.reach() {
             None => self.at(offset, length, 0),
             Some(_) if length == UNKNOWN => {
                 let id = PageId { level: 1, number };
                 let Some((_, length)) = row_of(id)? else { return Ok(Location::Unread(id)) };
                 self.at(offset, length, 0)
             }
-            Some(chain) => self.at(offset.saturating_sub(LEADER), length, chain),
+            Some(Reach::Leader(chain)) => self.at(offset.saturating_sub(LEADER), length, chain),
+            Some(_) => self.at(offset, length, 0),
         }
     }
 
@@ -128,7 +129,7 @@ impl ChunkTable {
             wants.extend(column.span(&self.object, first, count)?.map(Want::Range));
             Ok(())
         };
-        match (self.leader(), id.level) {
+        match (self.reach(), id.level) {
             // With the start of the next page's first chunk, at which this page's last one ends.
             (Some(_), 0) => want(&self.offsets, self.page_rows.saturating_add(1).min(left))?,
             (Some(_), _) => want(&self.lengths, count)?,
@@ -156,11 +157,11 @@ impl ChunkTable {
             }
             Ok(numbers)
         };
-        match (self.leader(), id.level) {
-            (Some(_), 0) => {
+        match (self.reach(), id.level) {
+            (Some(reach), 0) => {
                 let mut offsets = column(&self.offsets, self.page_rows.saturating_add(1).min(left))?;
                 let behind = if offsets.len() as u64 > count { offsets.pop() } else { None };
-                Ok(Page::Spans(up_to_next(&offsets, behind.unwrap_or(0))))
+                Ok(Page::Spans(reach.spans(&offsets, behind.unwrap_or(0))))
             }
             (Some(_), _) => Ok(Page::Spans(column(&self.lengths, count)?.into_iter().map(|length| (0, length)).collect())),
             (None, _) => {
@@ -170,35 +171,6 @@ impl ChunkTable {
             }
         }
     }
-}
-
-/// Bytes of a leader: the length as a 32-bit number.
-const LEADER: u64 = 4;
-/// The length of a chunk of which only the lengths column knows it.
-const UNKNOWN: u64 = u64::MAX;
-/// The most bytes up to the next chunk that are believed to be one chunk: with more, something was moved.
-const LEADER_MOST: u64 = 4 << 20;
-
-/// Chunks that start at these offsets as (offset, bytes from its leader to the leader of the next one stored). `behind` is the offset after
-/// the last; 0 is a chunk that is not stored, or an end that is not known.
-fn up_to_next(offsets: &[u64], behind: u64) -> Vec<(u64, u64)> {
-    let mut next = behind;
-    let mut spans: Vec<(u64, u64)> = offsets
-        .iter()
-        .rev()
-        .map(|offset| {
-            let length = next.checked_sub(*offset).filter(|n| *offset >= LEADER && *n > LEADER && *n <= LEADER_MOST);
-            match *offset {
-                0 => (0, 0),
-                offset => {
-                    next = offset;
-                    (offset, length.unwrap_or(UNKNOWN))
-                }
-            }
-        })
-        .collect();
-    spans.reverse();
-    spans
 }
 
 #[cfg(test)]
@@ -216,7 +188,7 @@ mod tests {
     #[test]
     fn a_stored_table_is_read_by_pages() {
         let stored = |start, width| Column::Stored { start, width, endian: Endian::Big };
-        let table = ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, leader_chain: None };
+        let table = ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, reach: Reach::Lengths };
         let manifest = ChunkManifest::Table(table);
         let grid = ChunkGrid::regular(&[20], &[2]).unwrap();
         let mut pages: HashMap<PageId, Arc<Page>> = HashMap::new();
@@ -236,7 +208,7 @@ mod tests {
     #[test]
     fn chunks_with_leaders_reach_to_the_next() {
         let stored = |start, width| Column::Stored { start, width, endian: Endian::Little };
-        let table = ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, leader_chain: Some(1) };
+        let table = ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, reach: Reach::Leader(1) };
         let manifest = ChunkManifest::Table(table);
         let grid = ChunkGrid::regular(&[10], &[1]).unwrap();
         // Sparse ones between, one that was moved to the end, a gap too large, sparse ones behind, the very last.

@@ -227,6 +227,35 @@ fn real_files() {
     assert!(differences.is_empty());
 }
 
+/// Why two readers decode a directory to different values: as the rows of "Where readers disagree" in docs/formats.md start.
+const DISAGREEMENTS: &[(&str, fn(&Value) -> bool)] = &[
+    ("a volume", |d| d["depth"].as_u64() > Some(1)),
+    ("a chunk that is not stored", |d| d["sparse_segments"].as_u64() > Some(0) && d["compression"] == 1),
+    ("a predictor with a compression that has none", |d| d["predictor"] != 1 && matches!(d["compression"].as_u64(), Some(1 | 7 | 32773))),
+    ("a float that LERC marks as invalid", |d| d["compression"] == 34887 && d["sample_format"] == 3),
+    ("YCbCr JPEG with subsampled chroma", |d| d["compression"] == 7 && d["photometric"] == 6),
+    ("old-style JPEG", |d| d["compression"] == 6),
+    ("damaged CCITT group 3 lines", |d| d["compression"] == 3),
+];
+
+#[test]
+fn every_disagreement_of_readers_is_documented() {
+    let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md")).unwrap();
+    for (reason, _) in DISAGREEMENTS {
+        assert!(document.contains(&format!("\n| {reason}")), "{reason}");
+    }
+    let Some(corpus) = corpus() else { return };
+    let manifest: Value = serde_json::from_slice(&std::fs::read(corpus.join("MANIFEST.json")).unwrap()).unwrap();
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for record in manifest["files"].as_array().unwrap().iter().filter(|r| r["kind"] == "tiff" && r["hostile"] != true) {
+        for directory in record["ifds"].as_array().into_iter().flatten().filter(|d| d["agree"] == false) {
+            let reason = DISAGREEMENTS.iter().find(|(_, holds)| holds(directory)).map(|(reason, _)| *reason);
+            *counts.entry(reason.unwrap_or_else(|| panic!("{} {}: readers disagree", record["path"], directory["ifd"]))).or_default() += 1;
+        }
+    }
+    eprintln!("{counts:#?}");
+}
+
 fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.path() {
