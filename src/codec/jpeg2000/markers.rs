@@ -221,7 +221,7 @@ impl Style {
             let reduced = levels.saturating_sub(resolution);
             let (x, y) = (sides & 15, sides >> 4);
             if x.min(y).saturating_add(reduced) < LEAST_PRECINCT {
-                return Err(Error::unsupported(format!("JPEG 2000 with precincts of {} x {}", 1u32 << x, 1u32 << y)));
+                return Err(Error::unsupported(format!("JPEG 2000 with precincts of 2^{x} x 2^{y}")));
             }
             if reduced == 0 {
                 (width, height) = (width.min(x.saturating_sub(1)), height.min(y.saturating_sub(1)));

@@ -222,7 +222,7 @@ for name, more in {
     assert np.array_equal(ic.jpeg2k_decode(e), a), name
     row(f"jpeg2000 {name}", "jpeg2000 1", "u8", a.shape, e, a.tobytes())
 e = ic.jpeg2k_encode(wide, level=60, reversible=False, codecformat="j2k")
-row("jpeg2000 irreversible u16", "jpeg2000 1", "u16", wide.shape, e, ic.jpeg2k_decode(e).tobytes())
+row("jpeg2000 lossy u16", "jpeg2000 1", "u16", wide.shape, e, ic.jpeg2k_decode(e).tobytes())
 
 for name, a in {"grey": grey, "grey and one more": cmyk[..., 2:], "rgb": rgb, "rgb and one more": cmyk, "u16": wide, "rgb u16": wide_rgb}.items():
     row(f"png {name}", f"png {a.shape[2] if a.ndim == 3 else 1}", names[a.dtype.str[1:]], a.shape, ic.png_encode(np.ascontiguousarray(a)), a.tobytes())

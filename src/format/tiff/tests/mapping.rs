@@ -98,7 +98,10 @@ fn refusals_have_names() {
         (&[(259, 3, vec![34934])], "tiff compression jpeg xr (34934)"),
         (&[(259, 3, vec![34933]), (258, 3, vec![4])], "tiff compression png (34933) on samples of 4 bits in sample format 1"),
         (&[(259, 3, vec![50002]), (258, 3, vec![32])], "tiff compression jpegxl (50002) on samples of 32 bits in sample format 1"),
-        (&[(259, 3, vec![34712]), (258, 3, vec![32]), (339, 3, vec![3])], "tiff compression jpeg2000 (34712) on samples of 32 bits in sample format 3"),
+        (
+            &[(259, 3, vec![34712]), (258, 3, vec![32]), (339, 3, vec![3])],
+            "tiff compression jpeg2000 (34712) on samples of 32 bits in sample format 3",
+        ),
         (&[(259, 3, vec![6])], "tiff compression old-style jpeg (6)"),
         (&[(259, 3, vec![999])], "tiff compression unknown (999)"),
         (&[(258, 3, vec![33])], "tiff samples of 33 bits in sample format 1"),
