@@ -168,10 +168,11 @@ fn is_image(compression: u16) -> bool {
 
 /// An image codec that gives elements of more than one type, where its streams can hold samples like these.
 fn image(compression: u16, samples: Samples, codec: CodecSpec) -> Result<Stage> {
-    let held = match (&codec, samples.format, samples.bits) {
-        (CodecSpec::Png { samples: 1..=4 }, 1, 8 | 16) => true,
-        (CodecSpec::JpegXl { .. }, 1, 2..=16) | (CodecSpec::JpegXl { .. }, 3, 16 | 32) => true,
-        (CodecSpec::Jpeg2000 { .. }, 1, 2..=32) | (CodecSpec::Jpeg2000 { .. }, 2, 8 | 16 | 32) => true,
+    let of = (samples.format, samples.bits);
+    let held = match codec {
+        CodecSpec::Png { samples: 1..=4 } => matches!(of, (1, 8 | 16)),
+        CodecSpec::JpegXl { .. } => matches!(of, (1, 2..=16) | (3, 16 | 32)),
+        CodecSpec::Jpeg2000 { .. } => matches!(of, (1, 2..=32) | (2, 8 | 16 | 32)),
         _ => false,
     };
     if held {
