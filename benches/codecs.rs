@@ -95,5 +95,43 @@ fn codecs(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, codecs);
+/// A tile of bytes, as smooth as the scene of `testdata/streams`.
+#[cfg(feature = "png")]
+fn png(side: usize, samples: &[u16]) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..side * side).map(|i| (samples[i / side * SIDE + i % side] >> 4) as u8).collect();
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, side as u32, side as u32);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(&bytes)).unwrap();
+    out
+}
+
+/// Tiles of 256 x 256 bytes that are images in themselves, in bytes of output per second.
+fn images(criterion: &mut Criterion) {
+    const SIDE: usize = 256;
+    #[allow(unused_mut, reason = "a build may have none of these codecs")]
+    let mut table: Vec<(&str, CodecSpec, Vec<u8>)> = Vec::new();
+    #[cfg(any(feature = "jxl", feature = "jpeg2000"))]
+    let stream = |name| std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/streams").join(name)).unwrap();
+    #[cfg(feature = "jxl")]
+    table.push(("jpeg xl, lossy", CodecSpec::JpegXl { samples: 1 }, stream("scene.jxl")));
+    #[cfg(feature = "jpeg2000")]
+    table.push(("jpeg 2000, lossy", CodecSpec::Jpeg2000 { samples: 1 }, stream("scene.j2k")));
+    #[cfg(feature = "png")]
+    table.push(("png", CodecSpec::Png { samples: 1 }, png(SIDE, &surface())));
+    let (limits, mut scratch, mut out) = (Limits::default(), Scratch::default(), vec![0; SIDE * SIDE]);
+    let mut group = criterion.benchmark_group("images");
+    group.throughput(Throughput::Bytes(out.len() as u64));
+    for (name, spec, encoded) in table {
+        let chain = Chain::compile(&[spec], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
+        let shape = [SIDE as u64, SIDE as u64];
+        let chunk = ChunkContext::new(&shape, &DataType::U8, &limits);
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter(|| chain.decode(black_box(&encoded), &chunk, &mut scratch, &mut Output::Exact(&mut out)).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, codecs, images);
 criterion_main!(benches);

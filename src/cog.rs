@@ -179,9 +179,7 @@ impl Cog {
     /// What stands beside the file counts for the main image; a level that does not say otherwise has what its image has.
     fn complete_scaling(&self, directory: &Directory, file: &TiffFile, meta: &mut ArrayMeta) {
         let Some(main) = self.levels.get(0) else { return };
-        let is_level = |level: usize| {
-            self.levels.get(level).is_some_and(|l| l.file.object == file.object && l.directory.index == directory.index)
-        };
+        let is_level = |level: usize| self.levels.get(level).is_some_and(|l| l.file.object == file.object && l.directory.index == directory.index);
         let Some(level) = (0..self.level_count()).find(|level| is_level(*level)) else { return };
         let of_main = main.directory.scaling(&self.beside.metadata.metadata, &meta.data_type);
         if level == 0 {

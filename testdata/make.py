@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 
 
 def clear():
-    for name in ["tiff", "masked", "zarr", "references", "bad", "beside", "climate.zarr", "climate_v3.zarr"]:
+    for name in ["tiff", "masked", "streams", "zarr", "references", "bad", "beside", "climate.zarr", "climate_v3.zarr"]:
         shutil.rmtree(HERE / name, ignore_errors=True)
     for path in [*HERE.glob("*.tif"), HERE / "EXPECTED.json", HERE / "MASKED.json"]:
         path.unlink(missing_ok=True)

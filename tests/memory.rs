@@ -282,6 +282,72 @@ fn small_zarr(shape: &[u64], chunk: &[u64], codecs: &serde_json::Value, first: &
     vec![("zarr.json".to_owned(), document.to_string().into_bytes()), (name, first.to_vec())]
 }
 
+/// The header of a JPEG XL codestream of 2^18 x 2^18 pixels.
+fn jpegxl_claim() -> Vec<u8> {
+    // Not small, 18 bits of height, as wide as high, default metadata: from the lowest bit on.
+    let bits = (0b10 << 1) | (((1_u64 << 18) - 1) << 3) | (1 << 21) | (1 << 24);
+    [&[0xff, 0x0a][..], &bits.to_le_bytes(), &[0; 64]].concat()
+}
+
+/// What a JPEG 2000 codestream claims before an empty tile-part.
+struct Jpeg2000Claim {
+    side: u32,
+    tile: u32,
+    components: u16,
+    layers: u16,
+    /// Exponents of a code block's sides, less 2.
+    block: u8,
+    /// Exponents of a precinct's sides.
+    precinct: u8,
+}
+
+impl Jpeg2000Claim {
+    fn stream(&self) -> Vec<u8> {
+        let mut out = vec![0xff, 0x4f, 0xff, 0x51];
+        out.extend((38 + 3 * self.components).to_be_bytes());
+        out.extend([0, 0]);
+        for n in [self.side, self.side, 0, 0, self.tile, self.tile, 0, 0] {
+            out.extend(n.to_be_bytes());
+        }
+        out.extend(self.components.to_be_bytes());
+        out.extend([7, 1, 1].repeat(self.components.into()));
+        // One resolution, with a precinct of its own.
+        out.extend([0xff, 0x52, 0, 13, 1, 0]);
+        out.extend(self.layers.to_be_bytes());
+        out.extend([0, 0, self.block, self.block, 0, 1, self.precinct << 4 | self.precinct]);
+        out.extend([0xff, 0x5c, 0, 4, 0x40, 0x40]);
+        let tiles = u64::from(self.side.div_ceil(self.tile)).pow(2);
+        for tile in 0..u8::try_from(tiles).unwrap_or(1) {
+            out.extend([0xff, 0x90, 0, 10, 0, tile, 0, 0, 0, 14, 0, 1, 0xff, 0x93]);
+        }
+        out.extend([0xff, 0xd9]);
+        out
+    }
+}
+
+/// A PNG header of 2^31 - 1 pixels a side.
+fn png_claim() -> Vec<u8> {
+    let header = [&b"IHDR"[..], &[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 0, 0, 0, 0]].concat();
+    let sum = crc32fast::hash(&header);
+    [&b"\x89PNG\r\n\x1a\n\0\0\0\x0d"[..], &header, &sum.to_be_bytes()].concat()
+}
+
+/// Tiles of 256 x 256 bytes whose own headers claim other things.
+fn hostile_images() -> Vec<(&'static str, u32, Vec<u8>)> {
+    let usual = || Jpeg2000Claim { side: 256, tile: 256, components: 1, layers: 1, block: 4, precinct: 15 };
+    let jpeg2000 = |claim: Jpeg2000Claim| claim.stream();
+    vec![
+        ("a JPEG XL of 2^36 pixels", 50_002, jpegxl_claim()),
+        ("a PNG of 2^62 pixels", 34_933, png_claim()),
+        ("a JPEG 2000 of 2^62 pixels", 34_712, jpeg2000(Jpeg2000Claim { side: 1 << 31, tile: 1 << 31, ..usual() })),
+        ("a JPEG 2000 of 65,536 inner tiles", 34_712, jpeg2000(Jpeg2000Claim { tile: 1, ..usual() })),
+        ("a JPEG 2000 of 16,384 components", 34_712, jpeg2000(Jpeg2000Claim { components: 16_384, ..usual() })),
+        ("a JPEG 2000 with a precinct a pixel", 34_712, jpeg2000(Jpeg2000Claim { precinct: 0, ..usual() })),
+        ("a JPEG 2000 of 32 layers in the smallest blocks", 34_712, jpeg2000(Jpeg2000Claim { layers: 32, block: 0, ..usual() })),
+        ("a JPEG 2000 of 65,535 layers", 34_712, jpeg2000(Jpeg2000Claim { layers: u16::MAX, ..usual() })),
+    ]
+}
+
 /// Files and stores whose sizes are not what they hold, and whether they must be refused: libtiff reads a tile whose stream goes on
 /// behind its end, and the directories up to one that was there before.
 fn hostile(folder: &Path) -> Vec<(String, std::path::PathBuf, bool)> {
@@ -315,6 +381,12 @@ fn hostile(folder: &Path) -> Vec<(String, std::path::PathBuf, bool)> {
         ("an inner chunk behind 2^64", small_zarr(&[4], &[4], &shard(&[2]), &claims(&[(u64::MAX - 1, 4), (0, 2)]))),
     ];
     let mut all = Vec::new();
+    for (name, compression, stream) in hostile_images() {
+        let length = u32::try_from(stream.len()).unwrap();
+        let path = folder.join(name).with_extension("tif");
+        std::fs::write(&path, small_tiff(&image(256, 256, compression, 1, DATA_AT, length), &stream)).unwrap();
+        all.push((name.to_owned(), path, true));
+    }
     for (name, is_refused, file) in tiffs {
         let path = folder.join(name).with_extension("tif");
         std::fs::write(&path, file).unwrap();

@@ -11,12 +11,18 @@ use super::bzip2;
 use super::chain::{Action, Chain, Stage};
 #[cfg(feature = "jpeg")]
 use super::jpeg;
+#[cfg(feature = "jpeg2000")]
+use super::jpeg2000;
+#[cfg(feature = "jxl")]
+use super::jpegxl;
 #[cfg(feature = "lerc")]
 use super::lerc;
 #[cfg(feature = "lzma")]
 use super::lzma;
 #[cfg(feature = "pcodec")]
 use super::pcodec;
+#[cfg(feature = "png")]
+use super::png;
 #[cfg(feature = "webp")]
 use super::webp;
 use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zstd};
@@ -88,9 +94,10 @@ fn in_place(codec: impl InPlace + 'static) -> Option<Action> {
 fn trim(codec: impl Trim + 'static) -> Option<Action> {
     Some(Action::Trim(Arc::new(codec)))
 }
+/// The one wording for what another build of this library reads; callers and tests match on `built without the feature "`.
 #[allow(dead_code, reason = "where every feature is on, no codec is left out")]
 fn without(codec: &str, feature: &str) -> Error {
-    Error::unsupported(format!("codec {codec}: build with the feature `{feature}`"))
+    Error::unsupported(format!("codec {codec}: built without the feature \"{feature}\""))
 }
 
 impl Compiler<'_> {
@@ -141,6 +148,18 @@ impl Compiler<'_> {
             }
             #[cfg(not(feature = "webp"))]
             CodecSpec::Webp { .. } => return Err(without("webp", "webp")),
+            #[cfg(feature = "jxl")]
+            CodecSpec::JpegXl { samples } => apart(jpegxl::JpegXl { samples: usize::from(*samples) }),
+            #[cfg(not(feature = "jxl"))]
+            CodecSpec::JpegXl { .. } => return Err(without("jpegxl", "jxl")),
+            #[cfg(feature = "jpeg2000")]
+            CodecSpec::Jpeg2000 { samples } => apart(jpeg2000::Jpeg2000 { samples: usize::from(*samples) }),
+            #[cfg(not(feature = "jpeg2000"))]
+            CodecSpec::Jpeg2000 { .. } => return Err(without("jpeg2000", "jpeg2000")),
+            #[cfg(feature = "png")]
+            CodecSpec::Png { samples } => apart(png::Png { samples: usize::from(*samples) }),
+            #[cfg(not(feature = "png"))]
+            CodecSpec::Png { .. } => return Err(without("png", "png")),
             #[cfg(feature = "lerc")]
             CodecSpec::Lerc { samples } => apart(lerc::Lerc { samples: usize::from(*samples) }),
             #[cfg(not(feature = "lerc"))]

@@ -32,6 +32,16 @@ pub fn codec(which: u8, data: &[u8]) {
     let length = u64::from(u16::from_le_bytes(*length));
     let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
     let table = [
+        // `fuzz/seeds` counts on these being the first.
+        (CodecSpec::JpegXl { samples: 1 }, DataType::U8, 1),
+        (CodecSpec::JpegXl { samples: 1 }, DataType::U16, 1),
+        (CodecSpec::JpegXl { samples: 4 }, DataType::U8, 4),
+        (CodecSpec::JpegXl { samples: 1 }, DataType::F32, 1),
+        (CodecSpec::Jpeg2000 { samples: 1 }, DataType::U8, 1),
+        (CodecSpec::Jpeg2000 { samples: 1 }, DataType::I16, 1),
+        (CodecSpec::Jpeg2000 { samples: 3 }, DataType::U8, 3),
+        (CodecSpec::Png { samples: 1 }, DataType::U16, 1),
+        (CodecSpec::Png { samples: 3 }, DataType::U8, 3),
         (CodecSpec::Zlib, DataType::U8, 1),
         (CodecSpec::Deflate, DataType::U8, 1),
         (CodecSpec::Gzip, DataType::U8, 1),
@@ -56,7 +66,15 @@ pub fn codec(which: u8, data: &[u8]) {
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
-    let image = matches!(spec, CodecSpec::Jpeg { .. } | CodecSpec::Webp { .. } | CodecSpec::Lerc { .. });
+    let image = matches!(
+        spec,
+        CodecSpec::Jpeg { .. }
+            | CodecSpec::Webp { .. }
+            | CodecSpec::JpegXl { .. }
+            | CodecSpec::Jpeg2000 { .. }
+            | CodecSpec::Png { .. }
+            | CodecSpec::Lerc { .. }
+    );
     let shape = if image { vec![length >> 8, length & 0xff, samples] } else { vec![length] };
     run(&[spec], &data_type, &shape, data);
 }

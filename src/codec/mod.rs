@@ -25,11 +25,15 @@ mod filters;
 pub mod fuzzing;
 #[cfg(feature = "jpeg")]
 mod huffman;
-#[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
+#[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc", feature = "jxl", feature = "jpeg2000", feature = "png"))]
 mod image;
 mod inflate;
 #[cfg(feature = "jpeg")]
 mod jpeg;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000;
+#[cfg(feature = "jxl")]
+mod jpegxl;
 #[cfg(feature = "lerc")]
 mod lerc;
 mod lz4;
@@ -40,6 +44,8 @@ mod output;
 mod packbits;
 #[cfg(feature = "pcodec")]
 mod pcodec;
+#[cfg(feature = "png")]
+mod png;
 mod predictor;
 mod scratch;
 mod shard;

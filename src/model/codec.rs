@@ -136,6 +136,21 @@ pub enum CodecSpec {
         /// Samples of a pixel: 3, or 4 with alpha.
         samples: u16,
     },
+    /// A JPEG XL tile (ISO/IEC 18181), colours and extra channels in their order, in the type of the elements.
+    JpegXl {
+        /// Samples of a pixel.
+        samples: u16,
+    },
+    /// A JPEG 2000 tile (ISO/IEC 15444-1), a bare codestream or in JP2 boxes, in the type of the elements.
+    Jpeg2000 {
+        /// Samples of a pixel.
+        samples: u16,
+    },
+    /// A PNG tile, in the type of the elements.
+    Png {
+        /// Samples of a pixel: 1 to 4.
+        samples: u16,
+    },
     /// A LERC blob (any version), its values and its validity.
     Lerc {
         /// Samples of a pixel.
@@ -247,6 +262,9 @@ impl CodecSpec {
             Self::BoolBits => "bool-bits",
             Self::Jpeg { .. } => "jpeg",
             Self::Webp { .. } => "webp",
+            Self::JpegXl { .. } => "jpegxl",
+            Self::Jpeg2000 { .. } => "jpeg2000",
+            Self::Png { .. } => "png",
             Self::Lerc { .. } => "lerc",
             Self::Vlen => "vlen",
             Self::Predictor { .. } => "predictor-2",

@@ -342,3 +342,32 @@ proptest::proptest! {
         fuzzing::chain(&data);
     }
 }
+
+#[test]
+fn what_this_build_lacks_is_refused_by_its_feature() {
+    let jpeg = CodecSpec::Jpeg { tables: None, color: JpegColor::AsStored, samples: 3, bits: 8 };
+    let pcodec = CodecSpec::Other { name: "pcodec".into(), configuration: RawJson::default() };
+    let table = [
+        (CodecSpec::Blosc, "blosc", "blosc", cfg!(feature = "blosc")),
+        (CodecSpec::Bzip2, "bzip2", "bzip2", cfg!(feature = "bzip2")),
+        (CodecSpec::Xz, "lzma", "lzma", cfg!(feature = "lzma")),
+        (jpeg, "jpeg", "jpeg", cfg!(feature = "jpeg")),
+        (CodecSpec::Webp { samples: 3 }, "webp", "webp", cfg!(feature = "webp")),
+        (CodecSpec::JpegXl { samples: 3 }, "jpegxl", "jxl", cfg!(feature = "jxl")),
+        (CodecSpec::Jpeg2000 { samples: 3 }, "jpeg2000", "jpeg2000", cfg!(feature = "jpeg2000")),
+        (CodecSpec::Png { samples: 3 }, "png", "png", cfg!(feature = "png")),
+        (CodecSpec::Lerc { samples: 3 }, "lerc", "lerc", cfg!(feature = "lerc")),
+        (pcodec, "pcodec", "pcodec", cfg!(feature = "pcodec")),
+    ];
+    for (spec, name, feature, is_on) in table {
+        let data_type = if name == "pcodec" { DataType::F32 } else { DataType::U8 };
+        match compile(&[spec], &data_type) {
+            Ok(_) => assert!(is_on, "{name}"),
+            Err(error) => {
+                assert!(!is_on, "{name}: {error}");
+                let told = format!("codec {name}: built without the feature \"{feature}\"");
+                assert_eq!(error.kind(), &ErrorKind::Unsupported(told));
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-"""Writes vectors.txt: chunks encoded by numcodecs, imagecodecs and Python's own modules, one a line.
+"""Writes vectors.txt: chunks encoded by numcodecs, imagecodecs, GDAL and Python's own modules, one a line.
 
 name | codecs in the order of decoding | data type | shape | encoded (hex) | decoded (hex, little-endian; or `wave N`)
 """
@@ -166,3 +166,64 @@ row("lerc with a mask", "lerc 1", "f32", [16, 24], ic.lerc_encode(a, masks=m), n
 for t in ("u2", "i4", "f4", "f8", "i8"):
     a = (np.sin(np.arange(300)) * 90).astype("<" + t)
     row(f"pcodec {t}", "pcodec", names[t], [300], ic.pcodec_encode(a, level=8), a.tobytes())
+
+wide = (np.add.outer(np.arange(16) * 1021, np.arange(24) * 2039) % 65536).astype("u2")
+small = grey[::2, ::2]
+wide_rgb = np.stack([wide, wide[::-1], 65535 - wide], -1)[::2, ::2]
+xl = lambda a, **more: ic.jpegxl_encode(np.ascontiguousarray(a), lossless=True, effort=3, **more)
+for name, a in {
+    "grey": grey, "rgb": rgb, "rgb and one more": cmyk, "grey and one more": cmyk[..., 2:], "u16": wide, "rgb u16": wide_rgb,
+    "f32": (small / 255 - 0.25).astype("<f4"), "f16": (small / 255 - 0.25).astype("<f2"),
+}.items():
+    row(f"jpegxl {name}", f"jpegxl {a.shape[2] if a.ndim == 3 else 1}", names[a.dtype.str[1:]], a.shape, xl(a), a.tobytes())
+planes = np.stack([small, small[::-1], small[:, ::-1], 255 - small, small // 2])
+row("jpegxl grey and four more", "jpegxl 5", "u8", [8, 12, 5], xl(planes, planar=True, photometric="minisblack"), np.moveaxis(planes, 0, -1).tobytes())
+row("jpegxl 12 bits", "jpegxl 1", "u16", [16, 24], xl(wide >> 4, bitspersample=12), (wide >> 4).tobytes())
+row("jpegxl in a container", "jpegxl 3", "u8", [16, 24, 3], xl(rgb, usecontainer=True), rgb.tobytes())
+row("jpegxl, a short strip", "jpegxl 3", "u8", [10, 24, 3], xl(rgb), rgb[:10].tobytes())
+row("jpegxl with more, a short strip", "jpegxl 4", "u8", [10, 24, 4], xl(cmyk), cmyk[:10].tobytes())
+for name, a in {"grey": grey, "rgb": rgb, "rgb and one more": cmyk}.items():
+    e = ic.jpegxl_encode(np.ascontiguousarray(a), lossless=False, distance=1.0)
+    row(f"jpegxl lossy {name}", f"jpegxl {a.shape[2] if a.ndim == 3 else 1}", "u8", a.shape, e, ic.jpegxl_decode(e).tobytes())
+
+two = lambda a, **more: ic.jpeg2k_encode(np.ascontiguousarray(a), level=0, **{"codecformat": "j2k", "reversible": True, **more})
+signed = (wide.astype("i4") - 32768).astype("<i2")
+for name, a, more in [
+    ("grey", grey, {}), ("rgb", rgb, {}), ("rgb without its transform", rgb, {"mct": False}), ("rgb in boxes", rgb, {"codecformat": "jp2"}), ("grey and one more", cmyk[..., 2:], {}),
+    ("rgb and one more", cmyk, {}), ("rgb and one more in boxes", cmyk, {"codecformat": "jp2"}), ("five", np.moveaxis(planes, 0, -1), {}), ("u16", wide, {}), ("12 bits", wide >> 4, {"bitspersample": 12}),
+    ("rgb u16", wide_rgb, {}), ("i8", (grey.astype("i2") - 128).astype("i1"), {}), ("i16", signed, {}), ("rgb i16", np.stack([signed, -1 - signed, signed // 2], -1)[::2, ::2], {}),
+    ("20 bits", wide.astype("<u4") * 15, {"bitspersample": 20}), ("one resolution", grey, {"resolutions": 1}),
+]:
+    e = two(a, **more)
+    assert np.array_equal(ic.jpeg2k_decode(e), a), name
+    row(f"jpeg2000 {name}", f"jpeg2000 {a.shape[2] if a.ndim == 3 else 1}", names[a.dtype.str[1:]], a.shape, e, a.tobytes())
+row("jpeg2000, a short strip", "jpeg2000 3", "u8", [10, 24, 3], two(rgb), rgb[:10].tobytes())
+for name, a in {"grey": grey, "rgb": rgb, "rgb and one more": cmyk}.items():
+    e = ic.jpeg2k_encode(np.ascontiguousarray(a), level=45, reversible=False, codecformat="j2k")
+    row(f"jpeg2000 lossy {name}", f"jpeg2000 {a.shape[2] if a.ndim == 3 else 1}", "u8", a.shape, e, ic.jpeg2k_decode(e).tobytes())
+
+import rasterio, warnings
+from rasterio.io import MemoryFile
+from rasterio.shutil import copy
+warnings.simplefilter("ignore")
+def gdal_two(a, **more):
+    with MemoryFile() as m, MemoryFile(ext=".j2k") as out:
+        with m.open(driver="GTiff", height=a.shape[0], width=a.shape[1], count=1, dtype=a.dtype.name) as d: d.write(a[None])
+        with m.open() as d: copy(d, out.name, driver="JP2OpenJPEG", CODEC="J2K", QUALITY="100", REVERSIBLE="YES", **more)
+        return out.read()
+for name, more in {
+    "inner tiles": {"BLOCKXSIZE": "32", "BLOCKYSIZE": "32"},
+    "inner tiles, all markers": {"BLOCKXSIZE": "32", "BLOCKYSIZE": "32", "PROGRESSION": "RPCL", "SOP": "YES", "EPH": "YES", "PLT": "YES", "TLM": "YES"},
+    "precincts": {"PRECINCTS": "{16,16},{8,8}", "PROGRESSION": "PCRL"}, "small blocks": {"CODEBLOCK_WIDTH": "4", "CODEBLOCK_HEIGHT": "8"},
+    "all styles": {"CODEBLOCK_STYLE": "RESTART,TERMALL,VSC,SEGSYM,BYPASS", "PROGRESSION": "CPRL"},
+}.items():
+    a = np.tile(grey, (3, 2))[:40, :48]
+    e = gdal_two(a, **more)
+    assert np.array_equal(ic.jpeg2k_decode(e), a), name
+    row(f"jpeg2000 {name}", "jpeg2000 1", "u8", a.shape, e, a.tobytes())
+e = ic.jpeg2k_encode(wide, level=60, reversible=False, codecformat="j2k")
+row("jpeg2000 lossy u16", "jpeg2000 1", "u16", wide.shape, e, ic.jpeg2k_decode(e).tobytes())
+
+for name, a in {"grey": grey, "grey and one more": cmyk[..., 2:], "rgb": rgb, "rgb and one more": cmyk, "u16": wide, "rgb u16": wide_rgb}.items():
+    row(f"png {name}", f"png {a.shape[2] if a.ndim == 3 else 1}", names[a.dtype.str[1:]], a.shape, ic.png_encode(np.ascontiguousarray(a)), a.tobytes())
+row("png, a short strip", "png 3", "u8", [10, 24, 3], ic.png_encode(rgb), rgb[:10].tobytes())

@@ -71,12 +71,14 @@ fn name_of(compression: u16) -> &'static str {
         4 => "ccitt fax 4",
         6 => "old-style jpeg",
         9 | 10 => "jbig",
-        99 | 34892 => "lossy jpeg of dng",
+        99 => "lossless jpeg of leaf",
+        103 => "pegasus imj",
+        262 => "kodak 262",
         22610 | 34934 => "jpeg xr",
         32766 => "next",
         32767 => "sony arw",
         32769 => "packed raw",
-        32770 => "samsung srw",
+        32770 | 32772 => "samsung srw",
         32771 => "ccitt rle word-aligned",
         32809 => "thunderscan",
         32867 => "kodak kdc",
@@ -84,17 +86,18 @@ fn name_of(compression: u16) -> &'static str {
         32908 => "pixarfilm",
         32909 => "pixarlog",
         32947 => "kodak dcs",
-        33003..=33005 | 34712 => "jpeg 2000",
         34661 => "jbig",
         34676 => "sgilog",
         34677 => "sgilog24",
+        34692 => "luradocument",
         34713 => "nikon nef",
+        34715 => "jbig2",
         34718 => "mdi binary level",
         34719 => "mdi progressive transform",
         34720 => "mdi vector",
-        34933 => "png",
-        50002 | 52546 => "jpeg xl",
-        65000 => "kodak dcr",
+        48124 => "jetraw",
+        65000 => "eer or kodak dcr",
+        65001 | 65002 => "eer",
         65535 => "pentax pef",
         _ => "unknown",
     }
@@ -119,11 +122,11 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
     match compression {
         1 => Ok(Stage::Bytes(vec![])),
         5 => Ok(Stage::Bytes(vec![CodecSpec::Lzw(LzwBits::Msb)])),
-        8 | 32946 => Ok(Stage::Bytes(vec![CodecSpec::Zlib])),
+        8 | 32946 | 50013 => Ok(Stage::Bytes(vec![CodecSpec::Zlib])),
         32773 => Ok(Stage::Bytes(vec![CodecSpec::PackBits])),
         34925 => Ok(Stage::Bytes(vec![CodecSpec::Xz])),
         34926 | 50000 => Ok(Stage::Bytes(vec![CodecSpec::Zstd])),
-        7 => {
+        7 | 33007 | 34892 => {
             if samples.bits != 8 || samples.format != 1 {
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
             }
@@ -131,7 +134,10 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
             let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
             Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits: 8 }]))
         }
-        50001 => {
+        33003..=33005 | 34712 => image(compression, samples, CodecSpec::Jpeg2000 { samples: of_pixel }),
+        34933 => image(compression, samples, CodecSpec::Png { samples: of_pixel }),
+        50002 | 52546 => image(compression, samples, CodecSpec::JpegXl { samples: of_pixel }),
+        50001 | 34927 => {
             if !matches!(of_pixel, 3 | 4) {
                 return Err(Error::unsupported(format!("tiff compression webp on pixels of {of_pixel} samples")));
             }
@@ -150,9 +156,38 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
     }
 }
 
+/// The codes of baseline JPEG: TIFF's own, that of other writers, and that of DNG for its lossy images.
+fn is_jpeg(compression: u16) -> bool {
+    matches!(compression, 7 | 33007 | 34892)
+}
+
+/// Compressions whose chunks are image files in themselves.
+fn is_image(compression: u16) -> bool {
+    is_jpeg(compression) || matches!(compression, 33003..=33005 | 34712 | 34933 | 50002 | 52546)
+}
+
+/// An image codec that gives elements of more than one type, where its streams can hold samples like these.
+fn image(compression: u16, samples: Samples, codec: CodecSpec) -> Result<Stage> {
+    let of = (samples.format, samples.bits);
+    let held = match codec {
+        CodecSpec::Png { samples: 1..=4 } => matches!(of, (1, 8 | 16)),
+        CodecSpec::JpegXl { .. } => matches!(of, (1, 2..=16) | (3, 16 | 32)),
+        CodecSpec::Jpeg2000 { .. } => matches!(of, (1, 2..=32) | (2, 8 | 16 | 32)),
+        _ => false,
+    };
+    if held {
+        return Ok(Stage::Elements(vec![codec]));
+    }
+    let name = codec.name();
+    Err(Error::unsupported(format!(
+        "tiff compression {name} ({compression}) on samples of {} bits in sample format {}",
+        samples.bits, samples.format
+    )))
+}
+
 /// The predictor. As in libtiff it is read with LZW, Deflate, Zstandard and LZMA only; elsewhere the tag means nothing.
 fn predictor(directory: &Directory) -> Result<u16> {
-    if !matches!(directory.compression, 5 | 8 | 32946 | 34925 | 34926 | 50000) {
+    if !matches!(directory.compression, 5 | 8 | 32946 | 50013 | 34925 | 34926 | 50000) {
         return Ok(1);
     }
     match directory.predictor {
@@ -171,8 +206,8 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
         Stage::Elements(chain) => (chain, false),
     };
     check_color(directory, of_pixel)?;
-    // libtiff reverses the stored bits before any codec but those that know bit orders themselves.
-    if directory.fill_order == 2 && directory.compression != 7 {
+    // libtiff reverses the stored bits before any codec but those that know bit orders themselves; image streams have one of their own.
+    if directory.fill_order == 2 && !is_image(directory.compression) {
         chain.insert(0, CodecSpec::ReverseBits);
     }
     if !is_bytes {
@@ -225,8 +260,8 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
 
 /// Refuses YCbCr whose chroma is stored at a lower resolution by other means than JPEG.
 fn check_color(directory: &Directory, of_pixel: u16) -> Result<()> {
-    let codec_knows = matches!(directory.compression, 7 | 50001);
-    if directory.photometric != Some(6) || codec_knows && !(directory.compression == 7 && of_pixel == 1 && directory.samples > 1) {
+    let codec_knows = is_image(directory.compression) || matches!(directory.compression, 50001 | 34927);
+    if directory.photometric != Some(6) || codec_knows && !(is_jpeg(directory.compression) && of_pixel == 1 && directory.samples > 1) {
         return Ok(());
     }
     match directory.ycbcr_subsampling {

@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn chunks_with_leaders_reach_to_the_next() {
         let stored = |start, width| Column::Stored { start, width, endian: Endian::Little };
-        let table = ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, reach: Reach::Leader(1) };
+        let table =
+            ChunkTable { object: object(), rows: 10, offsets: stored(100, 4), lengths: stored(200, 2), page_rows: 4, reach: Reach::Leader(1) };
         let manifest = ChunkManifest::Table(table);
         let grid = ChunkGrid::regular(&[10], &[1]).unwrap();
         // Sparse ones between, one that was moved to the end, a gap too large, sparse ones behind, the very last.

@@ -53,6 +53,11 @@ fn chains() {
         (32, 5, 1, 1, vec![], BIG, T::ComplexI16, vec![C::LeaveSurplus, big.clone()]),
         (128, 6, 34925, 1, vec![], LITTLE, T::ComplexF64, vec![C::Xz, C::LeaveSurplus, little.clone()]),
         (64, 3, 34887, 1, vec![(50674, 4, vec![4, 2])], BIG, T::F64, vec![C::Zstd, C::Lerc { samples: 1 }, big.clone()]),
+        (16, 2, 33004, 2, vec![(266, 3, vec![2])], BIG, T::I16, vec![C::Jpeg2000 { samples: 1 }]),
+        (12, 1, 34712, 1, vec![], BIG, T::U16, vec![C::Jpeg2000 { samples: 1 }]),
+        (32, 3, 52546, 3, vec![], BIG, T::F32, vec![C::JpegXl { samples: 1 }]),
+        (16, 1, 34933, 1, vec![], BIG, T::U16, vec![C::Png { samples: 1 }]),
+        (16, 1, 50013, 2, vec![], LITTLE, T::U16, vec![C::Zlib, C::LeaveSurplus, little.clone(), C::Predictor { row: 30, stride: 1 }]),
         // A predictor means nothing to codecs that libtiff reads without one.
         (16, 1, 32773, 2, vec![], LITTLE, T::U16, vec![C::PackBits, C::LeaveSurplus, little]),
     ];
@@ -90,7 +95,13 @@ fn jpeg_color() {
 fn refusals_have_names() {
     let cases: &[(&[Tag], &str)] = &[
         (&[(259, 3, vec![4])], "tiff compression ccitt fax 4 (4)"),
-        (&[(259, 3, vec![34712])], "tiff compression jpeg 2000 (34712)"),
+        (&[(259, 3, vec![34934])], "tiff compression jpeg xr (34934)"),
+        (&[(259, 3, vec![34933]), (258, 3, vec![4])], "tiff compression png (34933) on samples of 4 bits in sample format 1"),
+        (&[(259, 3, vec![50002]), (258, 3, vec![32])], "tiff compression jpegxl (50002) on samples of 32 bits in sample format 1"),
+        (
+            &[(259, 3, vec![34712]), (258, 3, vec![32]), (339, 3, vec![3])],
+            "tiff compression jpeg2000 (34712) on samples of 32 bits in sample format 3",
+        ),
         (&[(259, 3, vec![6])], "tiff compression old-style jpeg (6)"),
         (&[(259, 3, vec![999])], "tiff compression unknown (999)"),
         (&[(258, 3, vec![33])], "tiff samples of 33 bits in sample format 1"),

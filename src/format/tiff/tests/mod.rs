@@ -4,6 +4,7 @@
 
 mod build;
 mod corpus;
+mod documents;
 mod headers;
 mod mapping;
 mod paging;
