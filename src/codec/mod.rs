@@ -19,6 +19,7 @@ mod chain;
 mod checksum;
 mod compile;
 mod elements;
+mod fax;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -31,10 +32,12 @@ mod inflate;
 mod jpeg;
 #[cfg(feature = "lerc")]
 mod lerc;
+mod logluv;
 mod lz4;
 #[cfg(feature = "lzma")]
 mod lzma;
 mod lzw;
+mod next;
 mod output;
 mod packbits;
 #[cfg(feature = "pcodec")]
@@ -42,6 +45,7 @@ mod pcodec;
 mod predictor;
 mod scratch;
 mod shard;
+mod thunderscan;
 #[cfg(feature = "webp")]
 mod webp;
 mod zstd;

@@ -13,7 +13,7 @@ mod order;
 mod region;
 mod step;
 
-pub use codec::{BloscShuffle, CodecSpec, Endian, JpegColor, LzwBits};
+pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
 pub use limits::{Limits, reserve};
