@@ -25,7 +25,8 @@ use super::pcodec;
 use super::png;
 #[cfg(feature = "webp")]
 use super::webp;
-use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zstd};
+use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, logluv, lz4, lzw, next, packbits, predictor, shard};
+use super::{thunderscan, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
 
@@ -164,6 +165,22 @@ impl Compiler<'_> {
             CodecSpec::Lerc { samples } => apart(lerc::Lerc { samples: usize::from(*samples) }),
             #[cfg(not(feature = "lerc"))]
             CodecSpec::Lerc { .. } => return Err(without("lerc", "lerc")),
+            CodecSpec::Fax(coding) => {
+                self.bytes_only("fax")?;
+                apart(fax::Fax(*coding))
+            }
+            CodecSpec::ThunderScan => {
+                self.bytes_only("thunderscan")?;
+                apart(thunderscan::ThunderScan)
+            }
+            CodecSpec::Next => {
+                self.bytes_only("next")?;
+                apart(next::Next)
+            }
+            CodecSpec::LogLuv(coding) => match self.data_type {
+                DataType::I16 | DataType::U16 => apart(logluv::LogLuv(*coding)),
+                ref other => return Err(Error::malformed(format!("sgilog gives int16, not {other}"))),
+            },
             CodecSpec::Crc32c { at_start } => trim(Checksum { sum: Sum::Crc32c, at_start: *at_start }),
             CodecSpec::Crc32 { at_start } => trim(Checksum { sum: Sum::Crc32, at_start: *at_start }),
             CodecSpec::Adler32 { at_start } => trim(Checksum { sum: Sum::Adler32, at_start: *at_start }),
@@ -273,7 +290,6 @@ impl Compiler<'_> {
         }
     }
 
-    #[cfg(any(feature = "jpeg", feature = "webp"))]
     fn bytes_only(&self, codec: &str) -> Result<()> {
         match self.data_type {
             DataType::U8 | DataType::Bool => Ok(()),

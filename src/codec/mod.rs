@@ -20,6 +20,7 @@ mod chain;
 mod checksum;
 mod compile;
 mod elements;
+mod fax;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -36,10 +37,12 @@ mod jpeg2000;
 mod jpegxl;
 #[cfg(feature = "lerc")]
 mod lerc;
+mod logluv;
 mod lz4;
 #[cfg(feature = "lzma")]
 mod lzma;
 mod lzw;
+mod next;
 mod output;
 mod packbits;
 #[cfg(feature = "pcodec")]
@@ -49,6 +52,7 @@ mod png;
 mod predictor;
 mod scratch;
 mod shard;
+mod thunderscan;
 #[cfg(feature = "webp")]
 mod webp;
 mod zstd;

@@ -30,6 +30,33 @@ pub enum LzwBits {
     Old,
 }
 
+/// The ways that CCITT fax is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaxCoding {
+    /// Runs, each row starting on a byte (TIFF 6.0, section 10).
+    Rle,
+    /// Runs, each row starting on a multiple of 16 bits.
+    RleWords,
+    /// Rows behind end-of-line codes (ITU-T T.4).
+    Group3 {
+        /// Rows may be told by their differences from the row above.
+        two_dimensional: bool,
+    },
+    /// Rows told by their differences from the row above (ITU-T T.6).
+    Group4,
+}
+
+/// The ways that luminance is coded as its logarithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogLuvCoding {
+    /// 16 bits of luminance, in runs.
+    L16,
+    /// 16 bits of luminance and 8 each of u' and v', in runs.
+    Luv32,
+    /// 10 bits of luminance and 14 of chromaticity, not compressed.
+    Luv24,
+}
+
 /// What the samples of a JPEG tile are to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JpegColor {
@@ -156,6 +183,14 @@ pub enum CodecSpec {
         /// Samples of a pixel.
         samples: u16,
     },
+    /// CCITT fax: 0 for white and 1 for black, whatever the file takes these for.
+    Fax(FaxCoding),
+    /// ThunderScan, 4-bit samples as bytes.
+    ThunderScan,
+    /// NeXT, 2-bit samples as bytes.
+    Next,
+    /// SGILog: the code of the luminance, and u' and v' times 2^15 where they are there.
+    LogLuv(LogLuvCoding),
     /// Texts or byte strings, each behind its length (numcodecs `vlen-utf8`, `vlen-bytes`).
     Vlen,
 
@@ -266,6 +301,13 @@ impl CodecSpec {
             Self::Jpeg2000 { .. } => "jpeg2000",
             Self::Png { .. } => "png",
             Self::Lerc { .. } => "lerc",
+            Self::Fax(FaxCoding::Rle | FaxCoding::RleWords) => "ccitt-rle",
+            Self::Fax(FaxCoding::Group3 { .. }) => "ccitt-group3",
+            Self::Fax(FaxCoding::Group4) => "ccitt-group4",
+            Self::ThunderScan => "thunderscan",
+            Self::Next => "next",
+            Self::LogLuv(LogLuvCoding::L16 | LogLuvCoding::Luv32) => "sgilog",
+            Self::LogLuv(LogLuvCoding::Luv24) => "sgilog24",
             Self::Vlen => "vlen",
             Self::Predictor { .. } => "predictor-2",
             Self::FloatPredictor { .. } => "predictor-3",

@@ -16,7 +16,7 @@ mod scaling;
 mod sidecars;
 mod step;
 
-pub use codec::{BloscShuffle, CodecSpec, Endian, JpegColor, LzwBits};
+pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
 pub use limits::{Limits, reserve};

@@ -3,7 +3,7 @@
 use super::TiffFile;
 use super::directory::{Directory, Layout};
 use crate::error::{Error, Result};
-use crate::model::{CodecSpec, DataType, Endian, JpegColor, LzwBits};
+use crate::model::{CodecSpec, DataType, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
 
 /// How samples are coded, in the terms of the tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,29 +66,21 @@ impl Samples {
 /// The compressions that are known by name and not read.
 fn name_of(compression: u16) -> &'static str {
     match compression {
-        2 => "ccitt rle",
-        3 => "ccitt fax 3",
-        4 => "ccitt fax 4",
         6 => "old-style jpeg",
         9 | 10 => "jbig",
         99 => "lossless jpeg of leaf",
         103 => "pegasus imj",
         262 => "kodak 262",
         22610 | 34934 => "jpeg xr",
-        32766 => "next",
         32767 => "sony arw",
         32769 => "packed raw",
         32770 | 32772 => "samsung srw",
-        32771 => "ccitt rle word-aligned",
-        32809 => "thunderscan",
         32867 => "kodak kdc",
         32895..=32898 => "it8",
         32908 => "pixarfilm",
         32909 => "pixarlog",
         32947 => "kodak dcs",
         34661 => "jbig",
-        34676 => "sgilog",
-        34677 => "sgilog24",
         34692 => "luradocument",
         34713 => "nikon nef",
         34715 => "jbig2",
@@ -119,6 +111,14 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         }
         Ok(Stage::Elements(spec))
     };
+    // Codecs of single samples of their own depth.
+    let small = |spec: CodecSpec, bits: u16| -> Result<Stage> {
+        if samples.bits != bits || of_pixel != 1 {
+            let name = spec.name();
+            return Err(Error::unsupported(format!("tiff compression {name} on pixels of {of_pixel} samples of {} bits", samples.bits)));
+        }
+        Ok(Stage::Elements(vec![spec]))
+    };
     match compression {
         1 => Ok(Stage::Bytes(vec![])),
         5 => Ok(Stage::Bytes(vec![CodecSpec::Lzw(LzwBits::Msb)])),
@@ -126,6 +126,13 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         32773 => Ok(Stage::Bytes(vec![CodecSpec::PackBits])),
         34925 => Ok(Stage::Bytes(vec![CodecSpec::Xz])),
         34926 | 50000 => Ok(Stage::Bytes(vec![CodecSpec::Zstd])),
+        2 => small(CodecSpec::Fax(FaxCoding::Rle), 1),
+        3 => small(CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: directory.t4_options & 1 != 0 }), 1),
+        4 => small(CodecSpec::Fax(FaxCoding::Group4), 1),
+        32771 => small(CodecSpec::Fax(FaxCoding::RleWords), 1),
+        32766 => small(CodecSpec::Next, 2),
+        32809 => small(CodecSpec::ThunderScan, 4),
+        34676 | 34677 => log_luv(directory, samples, of_pixel),
         7 | 33007 | 34892 => {
             if samples.bits != 8 || samples.format != 1 {
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
@@ -183,6 +190,26 @@ fn image(compression: u16, samples: Samples, codec: CodecSpec) -> Result<Stage> 
         "tiff compression {name} ({compression}) on samples of {} bits in sample format {}",
         samples.bits, samples.format
     )))
+}
+
+/// SGILog, of which the photometric interpretation says more. Only the 16-bit form of its values has a reader to compare with.
+fn log_luv(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<Stage> {
+    let (name, photometric) = (if directory.compression == 34677 { "sgilog24" } else { "sgilog" }, directory.photometric);
+    let coding = match (photometric, directory.compression, of_pixel) {
+        (Some(32844), 34676, 1) => LogLuvCoding::L16,
+        (Some(32845), 34676, 3) => LogLuvCoding::Luv32,
+        (Some(32845), 34677, 3) => LogLuvCoding::Luv24,
+        _ => {
+            let photometric = photometric.unwrap_or(0);
+            return Err(Error::unsupported(format!(
+                "tiff compression {name} on pixels of {of_pixel} samples of photometric interpretation {photometric}"
+            )));
+        }
+    };
+    if samples.bits != 16 || !matches!(samples.format, 1 | 2) {
+        return Err(Error::unsupported(format!("tiff compression {name} on samples of {} bits in sample format {}", samples.bits, samples.format)));
+    }
+    Ok(Stage::Elements(vec![CodecSpec::LogLuv(coding)]))
 }
 
 /// The predictor. As in libtiff it is read with LZW, Deflate, Zstandard and LZMA only; elsewhere the tag means nothing.

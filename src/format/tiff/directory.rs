@@ -161,6 +161,8 @@ pub struct Directory {
     pub extra_samples: Vec<u16>,
     /// ColorMap: all reds, all greens, all blues.
     pub color_map: Vec<u16>,
+    /// T4Options: bit 0 where rows of Group 3 fax may be told by the row above.
+    pub t4_options: u32,
     /// JPEGTables.
     pub jpeg_tables: Option<Bytes>,
     /// YCbCrSubSampling: horizontal, vertical.
@@ -214,6 +216,7 @@ impl Directory {
             lengths: None,
             extra_samples: Vec::new(),
             color_map: Vec::new(),
+            t4_options: 0,
             jpeg_tables: None,
             ycbcr_subsampling: (2, 2),
             lerc_parameters: Vec::new(),
@@ -272,6 +275,7 @@ impl Directory {
         self.orientation = short(tag::ORIENTATION).unwrap_or(1);
         self.extra_samples = shorts(tag::EXTRA_SAMPLES);
         self.color_map = shorts(tag::COLOR_MAP);
+        self.t4_options = number(tag::T4_OPTIONS).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         self.jpeg_tables = tags.get(&tag::JPEG_TABLES).map(|v| v.bytes.clone());
         self.ycbcr_subsampling = pair(tag::YCBCR_SUBSAMPLING).unwrap_or((2, 2));
         self.lerc_parameters = tags.get(&tag::LERC_PARAMETERS).map(|v| v.unsigned().collect()).unwrap_or_default();
