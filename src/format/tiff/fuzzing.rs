@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{TiffFile, TiffParser};
 use crate::error::Result;
-use crate::geo::{Crs, GdalMetadata, GeoKeys, Nodata};
+use crate::geo::{AuxiliaryMetadata, Crs, GdalMetadata, GeoKeys, Nodata};
 use crate::model::{ArrayMeta, ByteSpan, Got, Limits, Location, ObjectKey, Page, PageId, PagePlace, PageSpec, Parser, Step, Want};
 
 /// Parses a file that is at hand.
@@ -82,9 +82,10 @@ pub fn geokeys(data: &[u8]) {
     }
 }
 
-/// Parses GDAL's metadata and nodata.
+/// Parses GDAL's metadata, as its tag and as its sidecar, and nodata.
 pub fn gdal_metadata(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let metadata = GdalMetadata::parse(&text);
-    let _any = (metadata.scale(0), metadata.statistics(0), Nodata::parse(&text));
+    let aux = AuxiliaryMetadata::parse(&text);
+    let _any = (metadata.scale(0), metadata.statistics(0), metadata.under(&aux.metadata).rpc(), Nodata::parse(&text));
 }

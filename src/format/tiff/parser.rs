@@ -274,19 +274,21 @@ impl TiffParser {
         Ok(Some(known.into_values().collect()))
     }
 
-    /// A table of tiles or strips: loaded where it is small, left where it is else.
-    fn table(&mut self, entry: &Entry, header: Header, needs: &mut Needs) -> Result<Option<Table>> {
+    /// A table of tiles or strips: loaded where it is small, left where it is else. Beside one that is left (`paged`) it is loaded only
+    /// where that takes no request: chunks are found without it.
+    fn table(&mut self, entry: &Entry, paged: bool, header: Header, needs: &mut Needs) -> Result<Option<Table>> {
         let FieldType::Unsigned(width) = entry.field else { return Err(Error::malformed("a table of chunks that are not unsigned integers")) };
         let stored = |start| Table { count: entry.count, column: Column::Stored { start, width, endian: header.endian } };
         let bytes = match &entry.place {
             Place::Here(bytes) => bytes.clone(),
             Place::At(start) => {
                 let small = entry.size() <= self.limits.table_page_bytes;
+                let Some(end) = start.checked_add(entry.size()) else { return Ok(Some(stored(*start))) };
+                let left = !small || paged && !self.fetched.missing(&(*start..end)).is_empty();
                 // In memory a number takes 8 bytes, whatever it takes in the file.
-                if !small || self.charge(entry.count.saturating_mul(8)).is_err() {
+                if left || self.charge(entry.count.saturating_mul(8)).is_err() {
                     return Ok(Some(stored(*start)));
                 }
-                let Some(end) = start.checked_add(entry.size()) else { return Ok(Some(stored(*start))) };
                 match self.ask(*start..end, Ahead::No, "a table of chunks", needs) {
                     Ok(Some(bytes)) => bytes,
                     Ok(None) => return Ok(None),
@@ -322,9 +324,11 @@ impl TiffParser {
         let Some(entries) = pending.entries.clone() else { return Ok(None) };
         let mut directory = Directory::new(pending.index.clone(), pending.offset);
         let (mut tags, mut complete, charged) = (BTreeMap::new(), true, self.charged);
+        let is_large = |entry: &Entry| entry.is_table() && matches!(entry.place, Place::At(_)) && entry.size() > self.limits.table_page_bytes;
+        let paged = entries.iter().any(is_large);
         for entry in &entries {
             let read = if entry.is_table() {
-                self.table(entry, header, needs).map(|table| table.map(|t| directory.set_table(entry.tag, t)))
+                self.table(entry, paged, header, needs).map(|table| table.map(|t| directory.set_table(entry.tag, t)))
             } else {
                 self.values(entry, header, needs).map(|values| values.map(|v| drop(tags.insert(entry.tag, v))))
             };
