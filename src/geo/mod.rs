@@ -7,7 +7,7 @@ mod geokeys;
 mod nodata;
 
 pub use affine::{ControlPoint, GeoTransform};
-pub use crs::{Crs, CrsKind, UserCrs};
+pub use crs::{CompoundCrs, Crs, CrsKind, Unit, UnitKind, UserCrs};
 pub use gdal_metadata::{GdalItem, GdalMetadata, Statistics};
 pub use geokeys::{GeoKeys, KeyValue};
 pub use nodata::Nodata;

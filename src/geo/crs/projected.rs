@@ -1,0 +1,141 @@
+//! The projected part of GeoTIFF's keys.
+
+use super::super::GeoKeys;
+use super::geodetic::{angular_unit, code, geodetic, number, unit};
+use super::methods::{
+    EQUIDISTANT_CYLINDRICAL, EQUIDISTANT_CYLINDRICAL_FROM, MERCATOR_A, MERCATOR_B, Method, POLAR_STEREOGRAPHIC_A, POLAR_STEREOGRAPHIC_B, Quantity,
+    TRANSVERSE_MERCATOR,
+};
+use super::model::{Conversion, ProjectedCrs, Unit, UnitKind};
+use super::{citation, key, register};
+use crate::error::{Error, Result};
+
+/// The system that the keys define by its parts.
+pub(super) fn projected(keys: &GeoKeys) -> Result<ProjectedCrs> {
+    let base = geodetic(keys)?;
+    let unit = linear_unit(keys)?.unwrap_or_else(Unit::metre);
+    let conversion = match (keys.code(key::METHOD), code(keys, key::PROJECTION)) {
+        (Some(method), _) if method != key::USER_DEFINED => by_method(keys, method, &unit)?,
+        (_, Some(projection)) => {
+            let known = utm(projection).or_else(|| register::conversion(projection));
+            known.ok_or_else(|| Error::unsupported(format!("projection EPSG:{projection}")))?
+        }
+        _ => return Err(Error::unsupported("projected crs without a projection")),
+    };
+    let name = citation::projected_name(keys).unwrap_or("unnamed").to_owned();
+    Ok(ProjectedCrs { name, base, conversion, unit })
+}
+
+/// The unit of the coordinates.
+pub(super) fn linear_unit(keys: &GeoKeys) -> Result<Option<Unit>> {
+    match unit(keys, key::LINEAR_UNITS, Some(key::LINEAR_UNIT_SIZE), UnitKind::Length)? {
+        // Some writers give only the one of the geodetic keys.
+        None if keys.get(key::LINEAR_UNITS).is_none() => match code(keys, key::GEOG_LINEAR_UNITS) {
+            Some(code) => Ok(register::unit(code).filter(|u| u.kind == UnitKind::Length)),
+            None => Ok(None),
+        },
+        other => Ok(other),
+    }
+}
+
+/// The zone of a code of the projections `16001..=16060` and `16101..=16160`: its number, and whether it is south of the equator.
+fn utm_zone(code: u32) -> Option<(u32, bool)> {
+    match code {
+        16001..=16060 => Some((code - 16000, false)),
+        16101..=16160 => Some((code - 16100, true)),
+        _ => None,
+    }
+}
+
+fn utm(code: u32) -> Option<Conversion> {
+    let (zone, south) = utm_zone(code)?;
+    let name = format!("UTM zone {zone}{}", if south { 'S' } else { 'N' });
+    let northing = if south { 10_000_000.0 } else { 0.0 };
+    let values = vec![
+        (0.0, Unit::degree()),
+        (f64::from(zone) * 6.0 - 183.0, Unit::degree()),
+        (0.9996, Unit::unity()),
+        (500_000.0, Unit::metre()),
+        (northing, Unit::metre()),
+    ];
+    Some(Conversion { name, epsg: Some(code), method: &TRANSVERSE_MERCATOR, values })
+}
+
+/// The code of a system that is told as the codes of its two halves: a zone of UTM over a geodetic system.
+pub(super) fn epsg_of_parts(keys: &GeoKeys) -> Option<u32> {
+    if keys.code(key::METHOD).is_some_and(|m| m != key::USER_DEFINED) {
+        return None;
+    }
+    let (zone, south) = utm_zone(code(keys, key::PROJECTION)?)?;
+    let base = code(keys, GeoKeys::GEODETIC_CRS)?;
+    let metres = linear_unit(keys).ok()?.is_none_or(|u| u.epsg == Some(9001));
+    // Axes of its own make it another system.
+    if !metres || geodetic(keys).ok()?.epsg != Some(base) {
+        return None;
+    }
+    match (base, south, zone) {
+        (4326, false, 1..=60) => Some(32600 + zone),
+        (4326, true, 1..=60) => Some(32700 + zone),
+        (4322, false, 1..=60) => Some(32200 + zone),
+        (4322, true, 1..=60) => Some(32300 + zone),
+        (4269, false, 1..=23) => Some(26900 + zone),
+        (4267, false, 1..=22) => Some(26700 + zone),
+        (4258, false, 28..=37) => Some(25800 + zone),
+        (4230, false, 28..=38) => Some(23000 + zone),
+        _ => None,
+    }
+}
+
+fn by_method(keys: &GeoKeys, method: u16, unit: &Unit) -> Result<Conversion> {
+    let general = Method::of_geotiff(method).ok_or_else(|| Error::unsupported(format!("projection {}", Method::unsupported_name(method))))?;
+    let angles = angular_unit(keys)?.or_else(|| Some(register::geodetic(code(keys, GeoKeys::GEODETIC_CRS)?)?.unit)).filter(|u| u.kind == UnitKind::Angle);
+    let angles = angles.unwrap_or_else(Unit::degree);
+    let method = variant(keys, general, &angles)?;
+    let mut values = Vec::with_capacity(method.parameters.len());
+    for parameter in method.parameters {
+        let mut value = None;
+        for key in parameter.keys {
+            value = value.or(number(keys, *key)?);
+        }
+        values.push(match (parameter.quantity, value) {
+            // The default of an angle is in degrees.
+            (Quantity::Angle, None) => (parameter.default, Unit::degree()),
+            (Quantity::Angle, Some(value)) => (value, angles.clone()),
+            (Quantity::Length, value) => (value.unwrap_or(parameter.default), unit.clone()),
+            (Quantity::Scale, value) => (value.unwrap_or(parameter.default), Unit::unity()),
+        });
+    }
+    Ok(Conversion { name: "unnamed".into(), epsg: None, method, values })
+}
+
+/// Which variant of a method the keys mean.
+fn variant(keys: &GeoKeys, general: &'static Method, angles: &Unit) -> Result<&'static Method> {
+    let latitude = || -> Result<f64> {
+        for key in [key::NATURAL_ORIGIN_LATITUDE, key::FALSE_ORIGIN_LATITUDE, key::CENTER_LATITUDE] {
+            if let Some(value) = number(keys, key)? {
+                return Ok((value * angles.factor).to_degrees());
+            }
+        }
+        Ok(0.0)
+    };
+    if general == &MERCATOR_A && keys.number(key::STANDARD_PARALLEL_1).is_some() {
+        return if latitude()? == 0.0 { Ok(&MERCATOR_B) } else { Err(Error::unsupported("projection Mercator with a parallel and an origin")) };
+    }
+    if general == &POLAR_STEREOGRAPHIC_A {
+        let latitude = latitude()?.abs();
+        if (latitude - 90.0).abs() < 1e-9 {
+            return Ok(general);
+        }
+        // Variant B has a parallel instead of a scale; which of the two would hold is not told.
+        let scale = number(keys, key::SCALE_AT_NATURAL_ORIGIN)?.or(number(keys, key::SCALE_AT_CENTER)?).unwrap_or(1.0);
+        return if latitude > 0.0 && latitude < 90.0 && scale == 1.0 {
+            Ok(&POLAR_STEREOGRAPHIC_B)
+        } else {
+            Err(Error::unsupported("projection Polar Stereographic with a parallel and a scale"))
+        };
+    }
+    if general == &EQUIDISTANT_CYLINDRICAL && latitude()? != 0.0 {
+        return Ok(&EQUIDISTANT_CYLINDRICAL_FROM);
+    }
+    Ok(general)
+}
