@@ -32,6 +32,7 @@ pub(super) fn as_json(cog: &Cog) -> Value {
         "nodata": cog.nodata().map(number),
         "epsg": cog.crs().and_then(Crs::epsg),
         "crs_name": cog.crs().and_then(crs_name),
+        "projjson": cog.crs().filter(|crs| crs.epsg().is_none()).and_then(|crs| crs.to_projjson().ok()),
         "transform": cog.transform(0).map(in_order),
         "bounds": cog.transform(0).map(|t| t.bounds(width, height)),
         "area_or_point": cog.transform(0).and(main).map(|d| if d.geo.geokeys().pixel_is_point() { "Point" } else { "Area" }),

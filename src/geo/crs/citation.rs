@@ -2,12 +2,18 @@
 //! behind a notice of copyright (IMAGINE), and a whole system as WKT 1 (ESRI).
 
 use super::super::GeoKeys;
+use super::geodetic::code;
+use super::key;
 
 const ESRI: &str = "ESRI PE String = ";
 const IMAGINE: &str = "IMAGINE GeoTIFF";
 
-/// The text of a system that stands in a citation as WKT 1.
+/// The text of a system that stands in a citation as WKT 1, where nothing else defines one.
 pub(super) fn esri_wkt(keys: &GeoKeys) -> Option<&str> {
+    let geodetic = matches!(keys.code(GeoKeys::MODEL_TYPE), Some(2 | 3));
+    if geodetic || code(keys, key::PROJECTION).is_some() || code(keys, key::METHOD).is_some() {
+        return None;
+    }
     [GeoKeys::PROJECTED_CITATION, GeoKeys::CITATION, GeoKeys::GEODETIC_CITATION].iter().find_map(|k| {
         let (_, wkt) = keys.text(*k)?.split_once(ESRI)?;
         Some(wkt.trim()).filter(|wkt| wkt.contains('['))

@@ -56,6 +56,11 @@ pub(super) fn geodetic(keys: &GeoKeys) -> Result<GeodeticCrs> {
 
 fn user_defined(keys: &GeoKeys) -> Result<GeodeticCrs> {
     let name = citation::geodetic_name(keys);
+    if let Some(named) = name.and_then(register::geodetic_by_name)
+        && is_this(keys, &named)?
+    {
+        return Ok(named);
+    }
     let cited = citation::part(keys, GeoKeys::GEODETIC_CITATION, "Datum");
     let mut datum = match code(keys, key::GEODETIC_DATUM) {
         Some(code) => register::datum(code).ok_or_else(|| Error::unsupported(format!("geodetic datum EPSG:{code}")))?,
@@ -78,6 +83,20 @@ fn user_defined(keys: &GeoKeys) -> Result<GeodeticCrs> {
         (GeodeticKind::Geographic2D, angular_unit(keys)?.unwrap_or_else(Unit::degree))
     };
     Ok(GeodeticCrs { name: name.unwrap_or("unknown").to_owned(), epsg: None, kind, datum, unit })
+}
+
+/// Whether a system that the keys only name is the one that the register has by that name.
+fn is_this(keys: &GeoKeys, named: &GeodeticCrs) -> Result<bool> {
+    let told = keys.get(key::SEMI_MAJOR_AXIS).is_some() || code(keys, key::ELLIPSOID).is_some();
+    if !told || keys.code(GeoKeys::MODEL_TYPE) == Some(3) || keys.get(key::TO_WGS84).is_some() {
+        return Ok(false);
+    }
+    let (own, theirs) = (ellipsoid(keys, None)?, &named.datum.ellipsoid);
+    Ok(close(own.semi_major, theirs.semi_major)
+        && close(own.semi_minor(), theirs.semi_minor())
+        && code(keys, key::GEODETIC_DATUM).is_none_or(|code| named.datum.epsg == Some(code))
+        && meridian(keys, &named.datum.meridian)? == named.datum.meridian
+        && angular_unit(keys)?.is_none_or(|unit| unit.factor == named.unit.factor))
 }
 
 /// By its code or that of its datum (`known`); axes that differ from it count for more.

@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::{GeoKeys, KeyValue};
 use crate::error::{Error, Result};
 use key::USER_DEFINED;
-use model::{Definition, GeodeticCrs, GeodeticKind};
+use model::{Definition, GeodeticCrs, GeodeticKind, ProjectedCrs};
 pub use model::{Unit, UnitKind};
 
 /// A coordinate reference system: by its EPSG code, or by what the file says of it.
@@ -91,6 +91,9 @@ impl Crs {
     #[must_use]
     pub fn from_geokeys(keys: &GeoKeys) -> Option<Self> {
         let horizontal = Self::horizontal_of(keys)?;
+        if horizontal == Self::Epsg(4326) && vertical::is_wgs84_height(keys) {
+            return Some(Self::Epsg(4979));
+        }
         if !vertical::is_present(keys) {
             return Some(horizontal);
         }
@@ -130,10 +133,12 @@ impl Crs {
             && let Some(code) = projected::epsg_of_parts(keys)
         {
             return Some(Self::Epsg(code));
-        } else if !spelled_out
-            && let Some(text) = citation::esri_wkt(keys)
-        {
+        } else if let Some(text) = citation::esri_wkt(keys) {
             return Some(Self::of_esri_wkt(text, keys));
+        } else if kind == CrsKind::Geographic
+            && let Some(code) = geodetic::geodetic(keys).ok().and_then(|crs| crs.epsg)
+        {
+            return Some(Self::Epsg(code));
         } else if kind == CrsKind::Unknown && keys.text(GeoKeys::CITATION).is_none() {
             return None;
         }
@@ -228,7 +233,7 @@ impl Crs {
     /// As of [`to_projjson`](Self::to_projjson).
     pub fn to_wkt(&self) -> Result<String> {
         if let Self::UserDefined(user) = self
-            && let Some(text) = user.esri_wkt()
+            && let Some(text) = citation::esri_wkt(&user.keys)
         {
             return Ok(text.to_owned());
         }
@@ -239,6 +244,7 @@ impl Crs {
         match self {
             Self::Epsg(code) => register::geodetic(*code)
                 .map(Definition::Geodetic)
+                .or_else(|| projected::of_epsg(*code).map(Definition::Projected))
                 .ok_or_else(|| Error::unsupported(format!("definition of EPSG:{code}, of which only the code is known"))),
             Self::UserDefined(user) => user.definition(),
             Self::Compound(compound) => {
@@ -258,11 +264,6 @@ impl UserCrs {
         self.keys.get(key)
     }
 
-    /// The text that defines it, if the keys do not.
-    fn esri_wkt(&self) -> Option<&str> {
-        let spelled_out = geodetic::code(&self.keys, key::PROJECTION).is_some() || geodetic::code(&self.keys, key::METHOD).is_some();
-        if spelled_out { None } else { citation::esri_wkt(&self.keys) }
-    }
     fn unit(&self) -> Option<Unit> {
         match self.kind {
             CrsKind::Projected => projected::linear_unit(&self.keys).ok().map(|u| u.unwrap_or_else(Unit::metre)),
@@ -272,12 +273,16 @@ impl UserCrs {
     }
     fn definition(&self) -> Result<Definition> {
         let keys = &self.keys;
-        if self.esri_wkt().is_some() {
+        if citation::esri_wkt(keys).is_some() {
             return Err(Error::unsupported("definition of a crs that is told as WKT 1"));
         }
         let definition = match self.kind {
             CrsKind::Projected => match geodetic::code(keys, GeoKeys::PROJECTED_CRS) {
-                Some(code) => return Err(Error::unsupported(format!("definition of EPSG:{code} in units that are not its own"))),
+                Some(code) => {
+                    let crs = projected::of_epsg(code).zip(projected::linear_unit(keys)?);
+                    let (crs, unit) = crs.ok_or_else(|| Error::unsupported(format!("definition of EPSG:{code} in units that are not its own")))?;
+                    Definition::Projected(ProjectedCrs { epsg: None, unit, ..crs })
+                }
                 None => Definition::Projected(projected::projected(keys)?),
             },
             CrsKind::Geographic | CrsKind::Geocentric => Definition::Geodetic(geodetic::geodetic(keys)?),

@@ -83,6 +83,7 @@ pub(super) struct Conversion {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ProjectedCrs {
     pub(super) name: String,
+    pub(super) epsg: Option<u32>,
     pub(super) base: GeodeticCrs,
     pub(super) conversion: Conversion,
     pub(super) unit: Unit,
@@ -148,16 +149,6 @@ impl Definition {
             Self::Vertical(crs) => &crs.name,
             Self::Compound { name, .. } => name,
             Self::Bound { source, .. } => source.name(),
-        }
-    }
-    /// The unit of the horizontal axes.
-    pub(super) fn unit(&self) -> Option<&Unit> {
-        match self {
-            Self::Geodetic(crs) => Some(&crs.unit),
-            Self::Projected(crs) => Some(&crs.unit),
-            Self::Vertical(crs) => Some(&crs.unit),
-            Self::Compound { components, .. } => components.first()?.unit(),
-            Self::Bound { source, .. } => source.unit(),
         }
     }
 }

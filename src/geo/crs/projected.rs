@@ -23,7 +23,7 @@ pub(super) fn projected(keys: &GeoKeys) -> Result<ProjectedCrs> {
         _ => return Err(Error::unsupported("projected crs without a projection")),
     };
     let name = citation::projected_name(keys).unwrap_or("unnamed").to_owned();
-    Ok(ProjectedCrs { name, base, conversion, unit })
+    Ok(ProjectedCrs { name, epsg: None, base, conversion, unit })
 }
 
 /// The unit of the coordinates.
@@ -39,16 +39,16 @@ pub(super) fn linear_unit(keys: &GeoKeys) -> Result<Option<Unit>> {
 }
 
 /// The zone of a code of the projections `16001..=16060` and `16101..=16160`: its number, and whether it is south of the equator.
-fn utm_zone(code: u32) -> Option<(u32, bool)> {
-    match code {
-        16001..=16060 => Some((code - 16000, false)),
-        16101..=16160 => Some((code - 16100, true)),
+fn utm_zone(projection: u32) -> Option<(u32, bool)> {
+    match projection {
+        16001..=16060 => Some((projection - 16000, false)),
+        16101..=16160 => Some((projection - 16100, true)),
         _ => None,
     }
 }
 
-fn utm(code: u32) -> Option<Conversion> {
-    let (zone, south) = utm_zone(code)?;
+fn utm(projection: u32) -> Option<Conversion> {
+    let (zone, south) = utm_zone(projection)?;
     let name = format!("UTM zone {zone}{}", if south { 'S' } else { 'N' });
     let northing = if south { 10_000_000.0 } else { 0.0 };
     let values = vec![
@@ -58,8 +58,21 @@ fn utm(code: u32) -> Option<Conversion> {
         (500_000.0, Unit::metre()),
         (northing, Unit::metre()),
     ];
-    Some(Conversion { name, epsg: Some(code), method: &TRANSVERSE_MERCATOR, values })
+    Some(Conversion { name, epsg: Some(projection), method: &TRANSVERSE_MERCATOR, values })
 }
+
+/// Rows of zones of UTM over one geodetic system: its code, whether they are south of the equator, the first and the last zone, and what
+/// is added to a zone for its code.
+const UTM: [(u32, bool, u32, u32, u32); 8] = [
+    (4326, false, 1, 60, 32600),
+    (4326, true, 1, 60, 32700),
+    (4322, false, 1, 60, 32200),
+    (4322, true, 1, 60, 32300),
+    (4269, false, 1, 23, 26900),
+    (4267, false, 1, 22, 26700),
+    (4258, false, 28, 37, 25800),
+    (4230, false, 28, 38, 23000),
+];
 
 /// The code of a system that is told as the codes of its two halves: a zone of UTM over a geodetic system.
 pub(super) fn epsg_of_parts(keys: &GeoKeys) -> Option<u32> {
@@ -67,23 +80,22 @@ pub(super) fn epsg_of_parts(keys: &GeoKeys) -> Option<u32> {
         return None;
     }
     let (zone, south) = utm_zone(code(keys, key::PROJECTION)?)?;
-    let base = code(keys, GeoKeys::GEODETIC_CRS)?;
-    let metres = linear_unit(keys).ok()?.is_none_or(|u| u.epsg == Some(9001));
-    // Axes of its own make it another system.
-    if !metres || geodetic(keys).ok()?.epsg != Some(base) {
-        return None;
-    }
-    match (base, south, zone) {
-        (4326, false, 1..=60) => Some(32600 + zone),
-        (4326, true, 1..=60) => Some(32700 + zone),
-        (4322, false, 1..=60) => Some(32200 + zone),
-        (4322, true, 1..=60) => Some(32300 + zone),
-        (4269, false, 1..=23) => Some(26900 + zone),
-        (4267, false, 1..=22) => Some(26700 + zone),
-        (4258, false, 28..=37) => Some(25800 + zone),
-        (4230, false, 28..=38) => Some(23000 + zone),
-        _ => None,
-    }
+    let metres = linear_unit(keys).ok()?.is_none_or(|u| u.factor == 1.0);
+    // Axes of its own make the geodetic system another one, without a code.
+    let base = geodetic(keys).ok()?.epsg.filter(|_| metres)?;
+    let row = UTM.iter().find(|(of, side, first, last, _)| (*of, *side) == (base, south) && (*first..=*last).contains(&zone))?;
+    Some(row.4 + zone)
+}
+
+/// The system of a code, if that is a zone of UTM.
+pub(super) fn of_epsg(epsg: u32) -> Option<ProjectedCrs> {
+    let (base, south, zone) = UTM.iter().find_map(|(base, south, first, last, offset)| {
+        let zone = epsg.checked_sub(*offset)?;
+        (*first..=*last).contains(&zone).then_some((*base, *south, zone))
+    })?;
+    let base = register::geodetic(base)?;
+    let conversion = utm(zone + if south { 16100 } else { 16000 })?;
+    Some(ProjectedCrs { name: format!("{} / {}", base.name, conversion.name), epsg: Some(epsg), base, conversion, unit: Unit::metre() })
 }
 
 fn by_method(keys: &GeoKeys, method: u16, unit: &Unit) -> Result<Conversion> {

@@ -55,13 +55,14 @@ fn geodetic(crs: &GeodeticCrs) -> Value {
 }
 
 fn projected(crs: &ProjectedCrs) -> Value {
-    json!({
+    let value = json!({
         "type": "ProjectedCRS",
         "name": crs.name,
         "base_crs": geodetic(&crs.base),
         "conversion": conversion(&crs.conversion),
         "coordinate_system": {"subtype": "Cartesian", "axis": axes::projected(crs).iter().map(axis).collect::<Vec<_>>()},
-    })
+    });
+    identified(value, crs.epsg)
 }
 
 fn vertical(crs: &VerticalCrs) -> Value {

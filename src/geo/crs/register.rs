@@ -89,6 +89,16 @@ pub(super) fn vertical(code: u32) -> Option<VerticalCrs> {
     Some(VerticalCrs { name, epsg: Some(code), datum, datum_epsg, unit, down: fields.next()? == "down" })
 }
 
+/// The geographic system that goes by this name, in the register or at ESRI.
+pub(super) fn geodetic_by_name(name: &str) -> Option<GeodeticCrs> {
+    let named = |(code, fields): (u32, Fields)| {
+        let fields: Vec<&str> = fields.collect();
+        let [kind, own, _, _, esri] = *fields.as_slice() else { return None };
+        (kind == "2" && (own == name || esri == name)).then_some(code)
+    };
+    rows(GEODETIC).find_map(named).and_then(geodetic)
+}
+
 /// The name of a datum of heights.
 pub(super) fn vertical_datum(code: u32) -> Option<String> {
     rows(VERTICAL).find_map(|(_, mut fields)| {
@@ -167,5 +177,8 @@ mod tests {
         assert_eq!(alabama.values.iter().map(|v| v.0).collect::<Vec<_>>(), [30.5, -85.833333333333, 0.99996, 200_000.0, 0.0]);
         assert_eq!(geodetic_kind(4978), Some(GeodeticKind::Geocentric));
         assert_eq!(geodetic_kind(32633), None);
+        assert_eq!(geodetic_by_name("GCS_WGS_1984"), geodetic(4326));
+        assert_eq!(geodetic_by_name("NAD83"), geodetic(4269));
+        assert_eq!((geodetic_by_name("unknown"), vertical_datum(5171).as_deref()), (None, Some("EGM96 geoid")));
     }
 }

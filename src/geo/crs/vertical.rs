@@ -18,15 +18,15 @@ pub(super) fn epsg(keys: &GeoKeys) -> Option<u32> {
     code(keys, key::VERTICAL).filter(|_| is_present(keys))
 }
 
+/// Whether the heights are those over the ellipsoid of WGS 84, by the code that GeoTIFF 1.0 had for it.
+pub(super) fn is_wgs84_height(keys: &GeoKeys) -> bool {
+    code(keys, key::VERTICAL) == Some(5030)
+}
+
 /// The system of heights, by its code or by its parts.
 pub(super) fn vertical(keys: &GeoKeys) -> Result<VerticalCrs> {
     if let Some(code) = code(keys, key::VERTICAL) {
-        let told = unit(keys, key::VERTICAL_UNITS, None, UnitKind::Length)?;
-        let crs = register::vertical(code).ok_or_else(|| Error::unsupported(format!("vertical crs EPSG:{code}")))?;
-        return Ok(match told {
-            Some(unit) if unit != crs.unit => VerticalCrs { epsg: None, unit, ..crs },
-            _ => crs,
-        });
+        return register::vertical(code).ok_or_else(|| Error::unsupported(format!("vertical crs EPSG:{code}")));
     }
     let datum_epsg = code(keys, key::VERTICAL_DATUM);
     let datum = match datum_epsg {

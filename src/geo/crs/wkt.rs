@@ -50,12 +50,13 @@ fn meridian(m: &PrimeMeridian) -> String {
 
 fn projected(crs: &ProjectedCrs) -> String {
     format!(
-        "PROJCRS[{},BASEGEOGCRS[{}{}],{},{}]",
+        "PROJCRS[{},BASEGEOGCRS[{}{}],{},{}{}]",
         Quoted(&crs.name),
         frame(&crs.base),
         Id(crs.base.epsg),
         conversion(&crs.conversion),
-        system("Cartesian", &axes::projected(crs))
+        system("Cartesian", &axes::projected(crs)),
+        Id(crs.epsg)
     )
 }
 
@@ -78,12 +79,9 @@ fn bound(source: &Definition, parameters: &[f64; 7]) -> String {
     let name = format!("Transformation from {} to WGS 84", source.name());
     let mut text = format!("METHOD[{}{}]", Quoted(method), Id(Some(code)));
     for ((name, code, unit), value) in TO_WGS84_PARAMETERS.iter().zip(parameters) {
-        let unit = match *unit {
-            "arc-second" => "ANGLEUNIT[\"arc-second\",4.84813681109535E-06]",
-            "parts per million" => "SCALEUNIT[\"parts per million\",1E-06]",
-            _ => "LENGTHUNIT[\"metre\",1]",
-        };
-        text += &format!(",PARAMETER[{},{},{unit}{}]", Quoted(name), Number(*value), Id(Some(*code)));
+        // Their units are fixed there, and the scale is the ratio itself.
+        let value = if *unit == "parts per million" { 1.0 + value * 1e-6 } else { *value };
+        text += &format!(",PARAMETER[{},{}{}]", Quoted(name), Number(value), Id(Some(*code)));
     }
     let target = node(&Definition::Geodetic(wgs84()));
     format!("BOUNDCRS[SOURCECRS[{}],TARGETCRS[{target}],ABRIDGEDTRANSFORMATION[{},{text}]]", node(source), Quoted(&name))

@@ -4,6 +4,7 @@
 
 mod build;
 mod corpus;
+mod georeference;
 mod headers;
 mod mapping;
 mod paging;

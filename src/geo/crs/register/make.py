@@ -4,6 +4,7 @@
 One row a line, fields divided by bars, ordered by code. Angles are in degrees and lengths in metres unless a unit stands beside them.
 """
 
+import math
 import sqlite3
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def main():
     rows = lambda what: db.execute(what).fetchall()
     units = {code: factor for code, factor in rows("SELECT code, conv_factor FROM unit_of_measure WHERE auth_name = 'EPSG'")}
 
+    # The register rounds what is a fraction of pi.
+    units.update({9102: math.pi / 180, 9103: math.pi / 10800, 9104: math.pi / 648000, 9105: math.pi / 200})
+
     def degrees(value, unit):
         if unit == 9110:  # degrees, a point, two digits of minutes, then seconds
             text = f"{abs(value):.10f}"
@@ -55,8 +59,8 @@ def main():
     kinds = {"geographic 2D": "2", "geographic 3D": "3", "geocentric": "c"}
     axis = "(SELECT uom_code FROM axis a WHERE a.auth_name = 'EPSG' AND a.coordinate_system_code = c.coordinate_system_code LIMIT 1)"
     plain = lambda name: name.removesuffix(" ensemble")
-    write("unit", [f"{c}|{n}|{'a' if t == 'angle' else 'l'}|{f!r}" for c, n, t, f in rows(
-        "SELECT code, name, type, conv_factor FROM unit_of_measure WHERE auth_name = 'EPSG' AND type IN ('length', 'angle') "
+    write("unit", [f"{c}|{n}|{'a' if t == 'angle' else 'l'}|{units[9102 if c == 9122 else c]!r}" for c, n, t in rows(
+        "SELECT code, name, type FROM unit_of_measure WHERE auth_name = 'EPSG' AND type IN ('length', 'angle') "
         "AND conv_factor IS NOT NULL AND name NOT LIKE '%per %'")])
     write("ellipsoid", [f"{c}|{n}|{number(a * units[u])}|{number(f) if f else '0' if a == b else repr(a / (a - b))}" for c, n, a, b, f, u in rows(
         "SELECT code, name, semi_major_axis, semi_minor_axis, inv_flattening, uom_code FROM ellipsoid WHERE auth_name = 'EPSG'")])
@@ -64,8 +68,11 @@ def main():
         "SELECT code, name, longitude, uom_code FROM prime_meridian WHERE auth_name = 'EPSG'")])
     write("datum", [f"{c}|{plain(n)}|{e}|{m}" for c, n, e, m in rows(
         "SELECT code, name, ellipsoid_code, prime_meridian_code FROM geodetic_datum WHERE auth_name = 'EPSG'")])
-    write("geodetic", [f"{c}|{kinds[t]}|{n}|{d}|{9102 if u == 9122 else u}" for c, t, n, d, u in rows(
-        f"SELECT code, type, name, datum_code, {axis} FROM geodetic_crs c WHERE auth_name = 'EPSG' AND datum_code IS NOT NULL") if t in kinds])
+    alias = ("(SELECT alt_name FROM alias_name n WHERE n.table_name = 'geodetic_crs' AND n.auth_name = 'EPSG' AND n.code = c.code "
+             "AND n.source = 'ESRI' AND c.type = 'geographic 2D' AND c.deprecated = 0 LIMIT 1)")
+    write("geodetic", [f"{c}|{kinds[t]}|{n}|{d}|{9102 if u in (9108, 9122) else u}" + (f"|{e}" if e else "") for c, t, n, d, u, e in rows(
+        f"SELECT code, type, name, datum_code, {axis}, {alias} FROM geodetic_crs c WHERE auth_name = 'EPSG' AND datum_code IS NOT NULL")
+        if t in kinds])
     direction = axis.replace("uom_code", "orientation")
     write("vertical", [f"{c}|{n}|{d}|{plain(dn)}|{u}|{o}" for c, n, d, dn, u, o in rows(
         f"SELECT c.code, c.name, d.code, d.name, {axis}, {direction} FROM vertical_crs c JOIN vertical_datum d "
