@@ -16,8 +16,7 @@ pub(super) struct Axis {
 }
 
 /// Methods around a point, which may be a pole.
-static AZIMUTHAL: &[&Method] =
-    &[&POLAR_STEREOGRAPHIC_A, &POLAR_STEREOGRAPHIC_B, &STEREOGRAPHIC, &LAMBERT_AZIMUTHAL, &AZIMUTHAL_EQUIDISTANT];
+static AZIMUTHAL: &[&Method] = &[&POLAR_STEREOGRAPHIC_A, &POLAR_STEREOGRAPHIC_B, &STEREOGRAPHIC, &LAMBERT_AZIMUTHAL, &AZIMUTHAL_EQUIDISTANT];
 
 pub(super) fn geodetic(crs: &GeodeticCrs) -> Vec<Axis> {
     let axis = |name, abbreviation, direction, unit: &Unit| Axis { name, abbreviation, direction, meridian: None, unit: unit.clone() };
@@ -28,8 +27,7 @@ pub(super) fn geodetic(crs: &GeodeticCrs) -> Vec<Axis> {
             axis("Geocentric Z", "Z", "geocentricZ", &crs.unit),
         ],
         kind => {
-            let mut axes =
-                vec![axis("Geodetic latitude", "Lat", "north", &crs.unit), axis("Geodetic longitude", "Lon", "east", &crs.unit)];
+            let mut axes = vec![axis("Geodetic latitude", "Lat", "north", &crs.unit), axis("Geodetic longitude", "Lon", "east", &crs.unit)];
             if kind == GeodeticKind::Geographic3D {
                 axes.push(axis("Ellipsoidal height", "h", "up", &Unit::metre()));
             }

@@ -133,7 +133,7 @@ fn ellipsoid(keys: &GeoKeys, known: Option<&Ellipsoid>) -> Result<Ellipsoid> {
 }
 
 /// Equal but for the digits that writers cut: within a few micrometres of an earth.
-fn close(a: f64, b: f64) -> bool {
+pub(super) fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-12 * a.abs().max(b.abs())
 }
 
@@ -151,7 +151,7 @@ fn meridian(keys: &GeoKeys, known: &PrimeMeridian) -> Result<PrimeMeridian> {
 }
 
 /// The datums that writers mean when they spell a name of ESRI's or OGC's instead of giving a code.
-fn well_known_datum(name: &str) -> Option<Datum> {
+pub(super) fn well_known_datum(name: &str) -> Option<Datum> {
     let letters: String = name.trim_start_matches("D_").chars().filter(char::is_ascii_alphanumeric).collect();
     let code = match letters.to_ascii_lowercase().as_str() {
         "wgs1984" | "wgs84" | "worldgeodeticsystem1984" => 6326,

@@ -35,6 +35,8 @@ pub(super) const SCALE_AT_CENTER: u16 = 3093;
 pub(super) const AZIMUTH: u16 = 3094;
 pub(super) const STRAIGHT_VERTICAL_POLE_LONGITUDE: u16 = 3095;
 pub(super) const RECTIFIED_GRID_ANGLE: u16 = 3096;
+/// Of no standard: texts have it.
+pub(super) const SATELLITE_HEIGHT: u16 = 0;
 
 pub(super) const VERTICAL: u16 = 4096;
 pub(super) const VERTICAL_CITATION: u16 = 4097;

@@ -14,7 +14,7 @@ pub(super) enum Quantity {
 #[derive(Debug, PartialEq)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    pub(super) epsg: u32,
+    pub(super) epsg: Option<u32>,
     pub(super) quantity: Quantity,
     /// Keys that may hold it; the first that is there does.
     pub(super) keys: &'static [u16],
@@ -32,26 +32,22 @@ pub(super) struct Method {
 }
 
 // Writers differ in which of three keys they take for an origin; libgeotiff reads them in this order, and so does everyone.
-const LATITUDES: &[u16] = &[key::NATURAL_ORIGIN_LATITUDE, key::FALSE_ORIGIN_LATITUDE, key::CENTER_LATITUDE];
+pub(super) const LATITUDES: &[u16] = &[key::NATURAL_ORIGIN_LATITUDE, key::FALSE_ORIGIN_LATITUDE, key::CENTER_LATITUDE];
 const LONGITUDES: &[u16] = &[key::NATURAL_ORIGIN_LONGITUDE, key::FALSE_ORIGIN_LONGITUDE, key::CENTER_LONGITUDE];
-const POLE_LONGITUDES: &[u16] = &[
-    key::STRAIGHT_VERTICAL_POLE_LONGITUDE,
-    key::NATURAL_ORIGIN_LONGITUDE,
-    key::FALSE_ORIGIN_LONGITUDE,
-    key::CENTER_LONGITUDE,
-];
+const POLE_LONGITUDES: &[u16] =
+    &[key::STRAIGHT_VERTICAL_POLE_LONGITUDE, key::NATURAL_ORIGIN_LONGITUDE, key::FALSE_ORIGIN_LONGITUDE, key::CENTER_LONGITUDE];
 const EASTINGS: &[u16] = &[key::FALSE_EASTING, key::CENTER_EASTING, key::FALSE_ORIGIN_EASTING];
 const NORTHINGS: &[u16] = &[key::FALSE_NORTHING, key::CENTER_NORTHING, key::FALSE_ORIGIN_NORTHING];
-const SCALES: &[u16] = &[key::SCALE_AT_NATURAL_ORIGIN, key::SCALE_AT_CENTER];
+pub(super) const SCALES: &[u16] = &[key::SCALE_AT_NATURAL_ORIGIN, key::SCALE_AT_CENTER];
 
 const fn angle(name: &'static str, epsg: u32, keys: &'static [u16]) -> Parameter {
-    Parameter { name, epsg, quantity: Quantity::Angle, keys, default: 0.0 }
+    Parameter { name, epsg: Some(epsg), quantity: Quantity::Angle, keys, default: 0.0 }
 }
 const fn length(name: &'static str, epsg: u32, keys: &'static [u16]) -> Parameter {
-    Parameter { name, epsg, quantity: Quantity::Length, keys, default: 0.0 }
+    Parameter { name, epsg: Some(epsg), quantity: Quantity::Length, keys, default: 0.0 }
 }
 const fn scale(name: &'static str, epsg: u32) -> Parameter {
-    Parameter { name, epsg, quantity: Quantity::Scale, keys: SCALES, default: 1.0 }
+    Parameter { name, epsg: Some(epsg), quantity: Quantity::Scale, keys: SCALES, default: 1.0 }
 }
 
 const LATITUDE: Parameter = angle("Latitude of natural origin", 8801, LATITUDES);
@@ -74,6 +70,8 @@ const FALSE_ORIGIN_EASTING: Parameter = length("Easting at false origin", 8826, 
 const FALSE_ORIGIN_NORTHING: Parameter = length("Northing at false origin", 8827, NORTHINGS);
 const POLAR_PARALLEL: Parameter = angle("Latitude of standard parallel", 8832, LATITUDES);
 const POLAR_LONGITUDE: Parameter = angle("Longitude of origin", 8833, POLE_LONGITUDES);
+
+const HEIGHT: Parameter = Parameter { epsg: None, ..length("Satellite Height", 0, &[key::SATELLITE_HEIGHT]) };
 
 const SCALED: &[Parameter] = &[LATITUDE, LONGITUDE, SCALE, EASTING, NORTHING];
 const CENTRED: &[Parameter] = &[LATITUDE, LONGITUDE, EASTING, NORTHING];
@@ -127,6 +125,16 @@ methods! {
     SINUSOIDAL = "Sinusoidal", None, CYLINDRICAL;
     VAN_DER_GRINTEN = "Van Der Grinten", None, CYLINDRICAL;
     NEW_ZEALAND = "New Zealand Map Grid", Some(9811), CENTRED;
+    // Without a code in GeoTIFF; texts have them.
+    MOLLWEIDE = "Mollweide", None, CYLINDRICAL;
+    ECKERT_IV = "Eckert IV", None, CYLINDRICAL;
+    ECKERT_VI = "Eckert VI", None, CYLINDRICAL;
+    NATURAL_EARTH = "Natural Earth", None, CYLINDRICAL;
+    EQUAL_EARTH = "Equal Earth", Some(1078), CYLINDRICAL;
+    GOODE_HOMOLOSINE = "Goode Homolosine", None, CYLINDRICAL;
+    INTERRUPTED_GOODE_HOMOLOSINE = "Interrupted Goode Homolosine", None, CYLINDRICAL;
+    GEOSTATIONARY_X = "Geostationary Satellite (Sweep X)", None, &[LONGITUDE, HEIGHT, EASTING, NORTHING];
+    GEOSTATIONARY_Y = "Geostationary Satellite (Sweep Y)", None, &[LONGITUDE, HEIGHT, EASTING, NORTHING];
     CYLINDRICAL_EQUAL_AREA = "Lambert Cylindrical Equal Area", Some(9835), ONE_PARALLEL;
 }
 
@@ -180,7 +188,7 @@ impl Method {
     }
     /// Where a parameter stands among the others.
     pub(super) fn position(&self, epsg: u32) -> Option<usize> {
-        self.parameters.iter().position(|p| p.epsg == epsg)
+        self.parameters.iter().position(|p| p.epsg == Some(epsg))
     }
 }
 

@@ -18,6 +18,7 @@ mod register;
 mod tests;
 mod vertical;
 mod wkt;
+mod wkt1;
 
 use std::fmt;
 
@@ -148,18 +149,19 @@ impl Crs {
     }
 
     fn of_esri_wkt(text: &str, keys: &GeoKeys) -> Self {
-        let name = text.split('"').nth(1).unwrap_or_default();
+        let root = wkt1::Node::parse(text).unwrap_or_default();
         // The one name of ESRI's that stands for a code without exception.
-        if name == "WGS_1984_Web_Mercator_Auxiliary_Sphere" {
-            return Self::Epsg(3857);
+        let web_mercator = (root.name() == "WGS_1984_Web_Mercator_Auxiliary_Sphere").then_some(3857);
+        if let Some(code) = root.epsg().or(web_mercator) {
+            return Self::Epsg(code);
         }
-        let kind = match text.split('[').next().unwrap_or_default().trim() {
+        let kind = match root.keyword() {
             "PROJCS" => CrsKind::Projected,
             "GEOGCS" => CrsKind::Geographic,
             "GEOCCS" => CrsKind::Geocentric,
             _ => CrsKind::Unknown,
         };
-        Self::UserDefined(Box::new(UserCrs { name: name.to_owned(), kind, keys: keys.clone() }))
+        Self::UserDefined(Box::new(UserCrs { name: root.name().to_owned(), kind, keys: keys.clone() }))
     }
 
     /// Its code in the EPSG register, if it has one.
@@ -265,6 +267,9 @@ impl UserCrs {
     }
 
     fn unit(&self) -> Option<Unit> {
+        if let Some(text) = citation::esri_wkt(&self.keys) {
+            return wkt1::definition(text).ok()?.unit().cloned();
+        }
         match self.kind {
             CrsKind::Projected => projected::linear_unit(&self.keys).ok().map(|u| u.unwrap_or_else(Unit::metre)),
             CrsKind::Geographic | CrsKind::Geocentric => geodetic::geodetic(&self.keys).ok().map(|crs| crs.unit),
@@ -273,8 +278,8 @@ impl UserCrs {
     }
     fn definition(&self) -> Result<Definition> {
         let keys = &self.keys;
-        if citation::esri_wkt(keys).is_some() {
-            return Err(Error::unsupported("definition of a crs that is told as WKT 1"));
+        if let Some(text) = citation::esri_wkt(keys) {
+            return wkt1::definition(text);
         }
         let definition = match self.kind {
             CrsKind::Projected => match geodetic::code(keys, GeoKeys::PROJECTED_CRS) {

@@ -151,4 +151,14 @@ impl Definition {
             Self::Bound { source, .. } => source.name(),
         }
     }
+    /// The unit of the horizontal axes.
+    pub(super) fn unit(&self) -> Option<&Unit> {
+        match self {
+            Self::Geodetic(crs) => Some(&crs.unit),
+            Self::Projected(crs) => Some(&crs.unit),
+            Self::Vertical(_) => None,
+            Self::Compound { components, .. } => components.first()?.unit(),
+            Self::Bound { source, .. } => source.unit(),
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use super::super::GeoKeys;
 use super::geodetic::{angular_unit, code, geodetic, number, unit};
 use super::methods::{
-    EQUIDISTANT_CYLINDRICAL, EQUIDISTANT_CYLINDRICAL_FROM, MERCATOR_A, MERCATOR_B, Method, POLAR_STEREOGRAPHIC_A, POLAR_STEREOGRAPHIC_B, Quantity,
-    TRANSVERSE_MERCATOR,
+    EQUIDISTANT_CYLINDRICAL, EQUIDISTANT_CYLINDRICAL_FROM, LATITUDES, MERCATOR_A, MERCATOR_B, Method, POLAR_STEREOGRAPHIC_A, POLAR_STEREOGRAPHIC_B,
+    Quantity, SCALES, TRANSVERSE_MERCATOR,
 };
 use super::model::{Conversion, ProjectedCrs, Unit, UnitKind};
 use super::{citation, key, register};
@@ -100,37 +100,42 @@ pub(super) fn of_epsg(epsg: u32) -> Option<ProjectedCrs> {
 
 fn by_method(keys: &GeoKeys, method: u16, unit: &Unit) -> Result<Conversion> {
     let general = Method::of_geotiff(method).ok_or_else(|| Error::unsupported(format!("projection {}", Method::unsupported_name(method))))?;
-    let angles = angular_unit(keys)?.or_else(|| Some(register::geodetic(code(keys, GeoKeys::GEODETIC_CRS)?)?.unit)).filter(|u| u.kind == UnitKind::Angle);
-    let angles = angles.unwrap_or_else(Unit::degree);
-    let method = variant(keys, general, &angles)?;
+    let of_base = || Some(register::geodetic(code(keys, GeoKeys::GEODETIC_CRS)?)?.unit);
+    let angles = angular_unit(keys)?.or_else(of_base).filter(|u| u.kind == UnitKind::Angle).unwrap_or_else(Unit::degree);
+    conversion(general, &angles, unit, &|key| number(keys, key))
+}
+
+/// A projection with what `value` has of its parameters, by their keys.
+pub(super) fn conversion(general: &'static Method, angles: &Unit, unit: &Unit, value: &dyn Fn(u16) -> Result<Option<f64>>) -> Result<Conversion> {
+    let method = variant(general, angles, value)?;
     let mut values = Vec::with_capacity(method.parameters.len());
     for parameter in method.parameters {
-        let mut value = None;
-        for key in parameter.keys {
-            value = value.or(number(keys, *key)?);
-        }
-        values.push(match (parameter.quantity, value) {
+        let told = first(parameter.keys, value)?;
+        values.push(match (parameter.quantity, told) {
             // The default of an angle is in degrees.
             (Quantity::Angle, None) => (parameter.default, Unit::degree()),
-            (Quantity::Angle, Some(value)) => (value, angles.clone()),
-            (Quantity::Length, value) => (value.unwrap_or(parameter.default), unit.clone()),
-            (Quantity::Scale, value) => (value.unwrap_or(parameter.default), Unit::unity()),
+            (Quantity::Angle, Some(told)) => (told, angles.clone()),
+            (Quantity::Length, told) => (told.unwrap_or(parameter.default), unit.clone()),
+            (Quantity::Scale, told) => (told.unwrap_or(parameter.default), Unit::unity()),
         });
     }
     Ok(Conversion { name: "unnamed".into(), epsg: None, method, values })
 }
 
-/// Which variant of a method the keys mean.
-fn variant(keys: &GeoKeys, general: &'static Method, angles: &Unit) -> Result<&'static Method> {
-    let latitude = || -> Result<f64> {
-        for key in [key::NATURAL_ORIGIN_LATITUDE, key::FALSE_ORIGIN_LATITUDE, key::CENTER_LATITUDE] {
-            if let Some(value) = number(keys, key)? {
-                return Ok((value * angles.factor).to_degrees());
-            }
+/// The value of the first key that has one.
+fn first(keys: &[u16], value: &dyn Fn(u16) -> Result<Option<f64>>) -> Result<Option<f64>> {
+    for key in keys {
+        if let Some(told) = value(*key)? {
+            return Ok(Some(told));
         }
-        Ok(0.0)
-    };
-    if general == &MERCATOR_A && keys.number(key::STANDARD_PARALLEL_1).is_some() {
+    }
+    Ok(None)
+}
+
+/// Which variant of a method the parameters mean.
+fn variant(general: &'static Method, angles: &Unit, value: &dyn Fn(u16) -> Result<Option<f64>>) -> Result<&'static Method> {
+    let latitude = || Ok::<f64, Error>((first(LATITUDES, value)?.unwrap_or(0.0) * angles.factor).to_degrees());
+    if general == &MERCATOR_A && value(key::STANDARD_PARALLEL_1)?.is_some() {
         return if latitude()? == 0.0 { Ok(&MERCATOR_B) } else { Err(Error::unsupported("projection Mercator with a parallel and an origin")) };
     }
     if general == &POLAR_STEREOGRAPHIC_A {
@@ -139,7 +144,7 @@ fn variant(keys: &GeoKeys, general: &'static Method, angles: &Unit) -> Result<&'
             return Ok(general);
         }
         // Variant B has a parallel instead of a scale; which of the two would hold is not told.
-        let scale = number(keys, key::SCALE_AT_NATURAL_ORIGIN)?.or(number(keys, key::SCALE_AT_CENTER)?).unwrap_or(1.0);
+        let scale = first(SCALES, value)?.unwrap_or(1.0);
         return if latitude > 0.0 && latitude < 90.0 && scale == 1.0 {
             Ok(&POLAR_STEREOGRAPHIC_B)
         } else {

@@ -138,7 +138,7 @@ fn conversion(conversion: &Conversion) -> Value {
         .parameters
         .iter()
         .zip(&conversion.values)
-        .map(|(p, (value, of))| json!({"name": p.name, "value": value, "unit": unit(of), "id": id(p.epsg)}))
+        .map(|(p, (value, of))| identified(json!({"name": p.name, "value": value, "unit": unit(of)}), p.epsg))
         .collect();
     let value = json!({"name": conversion.name, "method": identified(json!({"name": method.name}), method.epsg), "parameters": parameters});
     identified(value, conversion.epsg)

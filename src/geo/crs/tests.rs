@@ -76,10 +76,7 @@ fn codes() {
             ],
             4269,
         ),
-        (
-            vec![(1024, N(32767)), (3073, T("ESRI PE String = PROJCS[\"WGS_1984_Web_Mercator_Auxiliary_Sphere\",GEOGCS[\"a\"]]"))],
-            3857,
-        ),
+        (vec![(1024, N(32767)), (3073, T("ESRI PE String = PROJCS[\"WGS_1984_Web_Mercator_Auxiliary_Sphere\",GEOGCS[\"a\"]]"))], 3857),
     ] {
         assert_eq!(crs(&all).unwrap(), Crs::Epsg(epsg));
     }

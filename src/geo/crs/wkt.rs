@@ -64,7 +64,7 @@ fn conversion(conversion: &Conversion) -> String {
     let method = conversion.method;
     let mut text = format!("CONVERSION[{},METHOD[{}{}]", Quoted(&conversion.name), Quoted(method.name), Id(method.epsg));
     for (p, (value, of)) in method.parameters.iter().zip(&conversion.values) {
-        text += &format!(",PARAMETER[{},{},{}{}]", Quoted(p.name), Number(*value), unit(of), Id(Some(p.epsg)));
+        text += &format!(",PARAMETER[{},{},{}{}]", Quoted(p.name), Number(*value), unit(of), Id(p.epsg));
     }
     format!("{text}{}]", Id(conversion.epsg))
 }
