@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes every fixture of this folder anew, and EXPECTED.json with what a reader must find in them.
 
-    pip install numpy rasterio tifffile imagecodecs zarr numcodecs tensorstore
+    pip install numpy rasterio pyproj tifffile imagecodecs zarr numcodecs tensorstore
     python3 testdata/make.py
 
 The same versions of these packages give the same bytes: nothing depends on the clock or on chance.
@@ -20,15 +20,15 @@ sys.path.insert(0, str(HERE))
 def clear():
     for name in ["tiff", "masked", "streams", "zarr", "references", "bad", "beside", "climate.zarr", "climate_v3.zarr"]:
         shutil.rmtree(HERE / name, ignore_errors=True)
-    for path in [*HERE.glob("*.tif"), HERE / "EXPECTED.json", HERE / "MASKED.json"]:
+    for path in [*HERE.glob("*.tif"), *(HERE / name for name in ["EXPECTED.json", "MASKED.json", "CRS.json"])]:
         path.unlink(missing_ok=True)
 
 
 def main():
-    from making import bad, masked, sidecars, tiffs, zarrs
+    from making import bad, crs, masked, sidecars, tiffs, zarrs
 
     clear()
-    expected = {**tiffs.make(HERE), **sidecars.make(HERE), **zarrs.make(HERE)}
+    expected = {**tiffs.make(HERE), **crs.make(HERE), **sidecars.make(HERE), **zarrs.make(HERE)}
     masked.make(HERE)
     bad.make(HERE)
     lines = [f" {json.dumps(path)}: {json.dumps(parts)}" for path, parts in sorted(expected.items())]

@@ -17,7 +17,10 @@ pub enum KeyValue {
 
 /// The keys of an image.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct GeoKeys(BTreeMap<u16, KeyValue>);
+pub struct GeoKeys {
+    revision: (u16, u16),
+    keys: BTreeMap<u16, KeyValue>,
+}
 
 impl GeoKeys {
     /// GTModelType: 1 projected, 2 geographic, 3 geocentric.
@@ -39,7 +42,7 @@ impl GeoKeys {
     #[must_use]
     pub fn parse(directory: &[u16], doubles: &[f64], ascii: &str) -> Self {
         let mut keys = BTreeMap::new();
-        let Some(([_, _, _, count], rest)) = directory.split_first_chunk::<4>() else { return Self(keys) };
+        let Some(([_, major, minor, count], rest)) = directory.split_first_chunk::<4>() else { return Self::default() };
         for entry in rest.chunks_exact(4).take(usize::from(*count)) {
             let &[key, place, count, value] = entry else { continue };
             let range = usize::from(value)..usize::from(value) + usize::from(count);
@@ -54,22 +57,27 @@ impl GeoKeys {
                 keys.entry(key).or_insert(value);
             }
         }
-        Self(keys)
+        Self { revision: (*major, *minor), keys }
+    }
+    /// The revision of the keys: (1, 0) of GeoTIFF 1.0, (1, 1) of OGC GeoTIFF 1.1.
+    #[must_use]
+    pub fn revision(&self) -> (u16, u16) {
+        self.revision
     }
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: u16) -> Option<&KeyValue> {
-        self.0.get(&key)
+        self.keys.get(&key)
     }
     /// The value of a key that is a code.
     #[must_use]
     pub fn code(&self, key: u16) -> Option<u16> {
-        match self.0.get(&key)? {
+        match self.keys.get(&key)? {
             KeyValue::Short(code) => Some(*code),
             KeyValue::Shorts(codes) => codes.first().copied(),
             _ => None,
@@ -78,7 +86,7 @@ impl GeoKeys {
     /// The value of a key that is a number.
     #[must_use]
     pub fn number(&self, key: u16) -> Option<f64> {
-        match self.0.get(&key)? {
+        match self.keys.get(&key)? {
             KeyValue::Short(code) => Some(f64::from(*code)),
             KeyValue::Doubles(numbers) => numbers.first().copied(),
             _ => None,
@@ -87,14 +95,14 @@ impl GeoKeys {
     /// The value of a key that is text.
     #[must_use]
     pub fn text(&self, key: u16) -> Option<&str> {
-        match self.0.get(&key)? {
+        match self.keys.get(&key)? {
             KeyValue::Text(text) => Some(text),
             _ => None,
         }
     }
     /// All keys, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &KeyValue)> {
-        self.0.iter().map(|(key, value)| (*key, value))
+        self.keys.iter().map(|(key, value)| (*key, value))
     }
     /// Whether coordinates are those of the centres of pixels.
     #[must_use]

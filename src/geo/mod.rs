@@ -11,7 +11,7 @@ mod xml;
 
 pub use affine::{ControlPoint, GeoTransform};
 pub use auxiliary::AuxiliaryMetadata;
-pub use crs::{Crs, CrsKind, UserCrs};
+pub use crs::{CompoundCrs, Crs, CrsKind, Unit, UnitKind, UserCrs};
 pub use gdal_metadata::{GdalItem, GdalMetadata, Statistics};
 pub use geokeys::{GeoKeys, KeyValue};
 pub use nodata::Nodata;

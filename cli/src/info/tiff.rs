@@ -32,6 +32,7 @@ pub(super) fn as_json(cog: &Cog) -> Value {
         "nodata": cog.nodata().map(number),
         "epsg": cog.crs().and_then(Crs::epsg),
         "crs_name": cog.crs().and_then(crs_name),
+        "projjson": cog.crs().filter(|crs| crs.epsg().is_none()).and_then(|crs| crs.to_projjson().ok()),
         "transform": cog.transform(0).map(in_order),
         "bounds": cog.transform(0).map(|t| t.bounds(width, height)),
         "area_or_point": main.map(|d| d.geo.geokeys()).filter(|keys| !keys.is_empty()).map(|keys| if keys.pixel_is_point() { "Point" } else { "Area" }),

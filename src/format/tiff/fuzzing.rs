@@ -71,14 +71,14 @@ fn open_with(data: &Bytes, limits: &Limits) {
     debug_assert!(pyramids.iter().all(|p| p.levels.len() == p.masks.len()));
 }
 
-/// Parses a directory of keys: the first half as its numbers, the second as its text.
+/// Parses a directory of keys, the first half as its numbers, the second as its text, and spells out its coordinate reference system.
 pub fn geokeys(data: &[u8]) {
     let (numbers, text) = data.split_at(data.len() / 2);
     let shorts: Vec<u16> = numbers.chunks_exact(2).filter_map(|b| Some(u16::from_le_bytes(b.try_into().ok()?))).collect();
     let doubles: Vec<f64> = numbers.chunks_exact(8).filter_map(|b| Some(f64::from_le_bytes(b.try_into().ok()?))).collect();
     let keys = GeoKeys::parse(&shorts, &doubles, &String::from_utf8_lossy(text));
     if let Some(crs) = Crs::from_geokeys(&keys) {
-        let _shown = crs.to_string();
+        let _shown = (crs.to_string(), crs.to_projjson(), crs.to_wkt(), crs.metres_per_unit());
     }
 }
 

@@ -5,6 +5,7 @@
 mod build;
 mod corpus;
 mod documents;
+mod georeference;
 mod headers;
 mod mapping;
 mod paging;
