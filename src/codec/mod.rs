@@ -22,8 +22,6 @@ mod elements;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(feature = "jpeg")]
-mod huffman;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc"))]
 mod image;
 mod inflate;

@@ -69,7 +69,6 @@ fn name_of(compression: u16) -> &'static str {
         2 => "ccitt rle",
         3 => "ccitt fax 3",
         4 => "ccitt fax 4",
-        6 => "old-style jpeg",
         9 | 10 => "jbig",
         99 | 34892 => "lossy jpeg of dng",
         22610 | 34934 => "jpeg xr",
@@ -123,13 +122,15 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         32773 => Ok(Stage::Bytes(vec![CodecSpec::PackBits])),
         34925 => Ok(Stage::Bytes(vec![CodecSpec::Xz])),
         34926 | 50000 => Ok(Stage::Bytes(vec![CodecSpec::Zstd])),
-        7 => {
-            if samples.bits != 8 || samples.format != 1 {
+        6 | 7 => {
+            // Of 8 or 12 bits where it is not lossless: the stream says which it is.
+            if samples.format != 1 || samples.bits > 16 {
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
             }
             let to_rgb = directory.photometric == Some(6) && of_pixel == 3;
             let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
-            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits: 8 }]))
+            let bits = u8::try_from(samples.bits).unwrap_or(u8::MAX);
+            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits }]))
         }
         50001 => {
             if !matches!(of_pixel, 3 | 4) {
@@ -172,7 +173,7 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
     };
     check_color(directory, of_pixel)?;
     // libtiff reverses the stored bits before any codec but those that know bit orders themselves.
-    if directory.fill_order == 2 && directory.compression != 7 {
+    if directory.fill_order == 2 && !matches!(directory.compression, 6 | 7) {
         chain.insert(0, CodecSpec::ReverseBits);
     }
     if !is_bytes {
@@ -228,8 +229,8 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
 
 /// Refuses YCbCr whose chroma is stored at a lower resolution by other means than JPEG.
 fn check_color(directory: &Directory, of_pixel: u16) -> Result<()> {
-    let codec_knows = matches!(directory.compression, 7 | 50001);
-    if directory.photometric != Some(6) || codec_knows && !(directory.compression == 7 && of_pixel == 1 && directory.samples > 1) {
+    let codec_knows = matches!(directory.compression, 6 | 7 | 50001);
+    if directory.photometric != Some(6) || codec_knows && !(matches!(directory.compression, 6 | 7) && of_pixel == 1 && directory.samples > 1) {
         return Ok(());
     }
     match directory.ycbcr_subsampling {
