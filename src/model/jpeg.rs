@@ -81,9 +81,8 @@ mod tests {
 
     #[test]
     fn segments_up_to_the_scan() {
-        let stream = [
-            0xff, 0xd8, 0xff, 0xdd, 0, 4, 1, 2, 7, 0xff, 0xff, 0xc3, 0, 11, 12, 0, 3, 1, 0, 1, 9, 0x21, 2, 0xff, 0xda, 0, 3, 5, 0xff, 0xdd, 0, 2,
-        ];
+        let stream =
+            [0xff, 0xd8, 0xff, 0xdd, 0, 4, 1, 2, 7, 0xff, 0xff, 0xc3, 0, 11, 12, 0, 3, 1, 0, 1, 9, 0x21, 2, 0xff, 0xda, 0, 3, 5, 0xff, 0xdd, 0, 2];
         let mut segments = Segments::new(&stream);
         assert_eq!(segments.next(), Some((0xdd, &[1, 2][..])));
         assert_eq!(segments.next().map(|(marker, _)| marker), Some(0xc3));

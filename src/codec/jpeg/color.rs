@@ -19,6 +19,21 @@ pub(super) fn to_rgb(pixels: &mut [[u16; 3]], bits: u8) {
     }
 }
 
+/// Stretches YCbCr of 8 bits between black and white of each component to the whole range. Unlike libtiff it rounds and clamps before the
+/// conversion, which is one step at most.
+pub(super) fn stretch(pixels: &mut [[u16; 3]], [y0, y1, cb0, cb1, cr0, cr1]: [u16; 6]) {
+    let stretched = |n: u16, zero: u16, white: u16, range: i32| {
+        let width = i32::from(white).wrapping_sub(i32::from(zero)).max(1);
+        i32::from(n).wrapping_sub(i32::from(zero)).wrapping_mul(range).checked_div(width).unwrap_or(0)
+    };
+    let sample = |n: i32| u16::try_from(n.clamp(0, 255)).unwrap_or(0);
+    for pixel in pixels {
+        let [y, cb, cr] = *pixel;
+        let chroma = |n, zero, white| sample(stretched(n, zero, white, 127).wrapping_add(128));
+        *pixel = [sample(stretched(y, y0, y1, 255)), chroma(cb, cb0, cb1), chroma(cr, cr0, cr1)];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,11 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::{Jpeg, color, failed};
+use super::{Jpeg, failed};
 use crate::codec::{ChunkContext, Output, Scratch};
 use crate::error::{Error, Result};
 use crate::model::jpeg::Frame;
-use crate::model::Limits;
+use crate::model::{JpegColor, Limits};
 
 /// Whether a sequential stream is decoded here.
 pub(super) fn is_common(frame: &Frame<'_>) -> bool {
@@ -39,7 +39,7 @@ impl Jpeg {
         decoder.decode_headers().map_err(error)?;
         let stored = decoder.input_colorspace().unwrap_or(ColorSpace::Unknown);
         // The tags say what the components are, whatever Adobe's marker says of them (so does libtiff).
-        let converts = self.to_rgb() && stored == ColorSpace::YCbCr;
+        let converts = self.color == JpegColor::ToRgb && stored == ColorSpace::YCbCr;
         let wanted = match self.samples {
             1 => ColorSpace::Luma,
             3 if converts => ColorSpace::RGB,
@@ -66,11 +66,11 @@ impl Jpeg {
             scratch.give(whole);
             done?;
         }
-        if self.to_rgb() && !converts {
+        if self.is_to_rgb() && !converts {
             for pixel in target.as_chunks_mut::<3>().0 {
-                let mut wide = [pixel.map(u16::from)];
-                color::to_rgb(&mut wide, 8);
-                *pixel = wide.as_flattened().try_into().map_or(*pixel, |[r, g, b]: [u16; 3]| [r, g, b].map(|n| u8::try_from(n).unwrap_or(u8::MAX)));
+                let mut wide = pixel.map(u16::from);
+                self.convert(&mut wide, 8);
+                *pixel = wide.map(|n| u8::try_from(n).unwrap_or(u8::MAX));
             }
         }
         Ok(())

@@ -51,7 +51,9 @@ pub(super) fn inverse(coefficients: &[[i32; 8]; 8], bits: u8) -> [[u16; 8]; 8] {
     {
         return [[sample(descale(Wrapping(*dc), 3)); 8]; 8];
     }
-    let transposed = |rows: &[[Number; 8]; 8], x: usize| -> [Number; 8] { array::from_fn(|y| rows.get(y).and_then(|row| row.get(x)).copied().unwrap_or_default()) };
+    let transposed = |rows: &[[Number; 8]; 8], x: usize| -> [Number; 8] {
+        array::from_fn(|y| rows.get(y).and_then(|row| row.get(x)).copied().unwrap_or_default())
+    };
     let rows = coefficients.map(|row| row.map(Wrapping));
     let columns: [[Number; 8]; 8] = array::from_fn(|x| transform(transposed(&rows, x)).map(|n| descale(n, FRACTION.saturating_sub(kept))));
     array::from_fn(|y| transform(transposed(&columns, y)).map(|n| sample(descale(n, kept.saturating_add(FRACTION).saturating_add(3)))))

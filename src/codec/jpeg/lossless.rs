@@ -1,9 +1,9 @@
 //! Lossless coding (ITU-T T.81, annex H): each sample is told from its neighbours, and the difference is stored.
 
 use super::bits::Bits;
+use super::failed;
 use super::huffman::Huffman;
 use super::stream::{Scan, ScanComponent, Tables};
-use super::failed;
 use crate::error::{Error, Result};
 use crate::model::jpeg::Frame;
 
@@ -32,9 +32,7 @@ fn decode_scan<'a>(tables: &Tables, scan: &Scan, frame: &Frame<'_>, samples: &mu
     if !matches!(predictor, 1..=7) || scan.low >= frame.bits {
         return Err(failed(format!("lossless predictor {predictor} with point transform {shift}")));
     }
-    let coded = |component: &ScanComponent| {
-        Ok(Coded { place: component.place, table: tables.dc(component)?, left: 0, above_left: 0 })
-    };
+    let coded = |component: &ScanComponent| Ok(Coded { place: component.place, table: tables.dc(component)?, left: 0, above_left: 0 });
     let mut coded = scan.components.iter().map(coded).collect::<Result<Vec<_>>>()?;
     let (width, components) = (usize::from(frame.width), frame.components.len());
     let row_length = width.saturating_mul(components);

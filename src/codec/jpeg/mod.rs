@@ -54,8 +54,22 @@ impl Jpeg {
     }
 
     /// Whether samples become RGB.
-    fn to_rgb(&self) -> bool {
-        self.color == JpegColor::ToRgb && self.samples == 3
+    fn is_to_rgb(&self) -> bool {
+        self.color != JpegColor::AsStored && self.samples == 3
+    }
+
+    /// Turns samples of this many bits into what they are to become.
+    fn convert(&self, samples: &mut [u16], bits: u8) {
+        let pixels = samples.as_chunks_mut::<3>().0;
+        match self.color {
+            _ if !self.is_to_rgb() => {}
+            JpegColor::ToRgb => color::to_rgb(pixels, bits),
+            JpegColor::ToRgbWithin(reference) => {
+                color::stretch(pixels, reference);
+                color::to_rgb(pixels, bits);
+            }
+            JpegColor::AsStored => {}
+        }
     }
 }
 
@@ -100,7 +114,9 @@ impl Jpeg {
     fn set_height(&self, stream: &mut [u8], chunk: &ChunkContext<'_>) -> Result<()> {
         let length = stream.len();
         let mut segments = Segments::new(stream);
-        let Some((frame, behind)) = segments.by_ref().find_map(|(marker, body)| Some((Frame::parse(marker, body)?, body.len()))) else { return Ok(()) };
+        let Some((frame, behind)) = segments.by_ref().find_map(|(marker, body)| Some((Frame::parse(marker, body)?, body.len()))) else {
+            return Ok(());
+        };
         let row = usize::from(frame.width).saturating_mul(self.samples);
         let rows = chunk.elements()?.checked_div(row).and_then(|rows| u16::try_from(rows).ok()).unwrap_or(u16::MAX);
         let start = length.saturating_sub(segments.rest.len()).saturating_sub(behind).saturating_add(1);
@@ -149,9 +165,7 @@ impl Jpeg {
                 let to = pixels.iter_mut().skip(place).step_by(samples.max(1));
                 to.zip(&component).for_each(|(to, sample)| *to = *sample);
             }
-            if self.to_rgb() {
-                color::to_rgb(pixels.as_chunks_mut::<3>().0, frame.bits);
-            }
+            self.convert(&mut pixels, frame.bits);
             store(&pixels, target, size);
         }
         Ok(())
@@ -171,9 +185,7 @@ impl Jpeg {
         let mut samples = reserve("jpeg samples", count)?;
         samples.resize(count, 0);
         lossless::decode(stream, frame, &mut samples)?;
-        if self.to_rgb() {
-            color::to_rgb(samples.as_chunks_mut::<3>().0, frame.bits);
-        }
+        self.convert(&mut samples, frame.bits);
         store(&samples, target, size);
         Ok(())
     }

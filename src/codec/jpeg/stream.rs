@@ -127,7 +127,9 @@ impl Tables {
             match marker {
                 0xc4 => self.set_huffman(body)?,
                 0xdb => self.set_quantization(body)?,
-                0xdd => self.restart = body.first_chunk().map(|n| usize::from(u16::from_be_bytes(*n))).ok_or_else(|| failed("no restart interval"))?,
+                0xdd => {
+                    self.restart = body.first_chunk().map(|n| usize::from(u16::from_be_bytes(*n))).ok_or_else(|| failed("no restart interval"))?
+                }
                 0xdc => return Err(Error::unsupported("JPEG whose height stands behind its first scan")),
                 SCAN => {
                     let scan = Scan::parse(body, frame)?;

@@ -128,7 +128,11 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
             }
             let to_rgb = directory.photometric == Some(6) && of_pixel == 3;
-            let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
+            let color = match old_reference(directory) {
+                Some(reference) if to_rgb => JpegColor::ToRgbWithin(reference),
+                _ if to_rgb => JpegColor::ToRgb,
+                _ => JpegColor::AsStored,
+            };
             let bits = u8::try_from(samples.bits).unwrap_or(u8::MAX);
             Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits }]))
         }
@@ -149,6 +153,13 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         }
         other => Err(Error::unsupported(format!("tiff compression {} ({other})", name_of(other)))),
     }
+}
+
+/// The blacks and whites of old-style JPEG, where they are not those of all other JPEG: libtiff minds them there only.
+fn old_reference(directory: &Directory) -> Option<[u16; 6]> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float beyond the type becomes its nearest value")]
+    let reference = <[f64; 6]>::try_from(directory.reference_black_white.as_slice()).ok()?.map(|n| n.round() as u16);
+    (directory.compression == 6 && reference != [0, 255, 128, 255, 128, 255]).then_some(reference)
 }
 
 /// The predictor. As in libtiff it is read with LZW, Deflate, Zstandard and LZMA only; elsewhere the tag means nothing.

@@ -159,10 +159,14 @@ pub struct Directory {
     pub extra_samples: Vec<u16>,
     /// ColorMap: all reds, all greens, all blues.
     pub color_map: Vec<u16>,
-    /// JPEGTables.
+    /// JPEGTables; of old-style JPEG, the start of the stream that the chunks go on with.
     pub jpeg_tables: Option<Bytes>,
+    /// Why the stream of old-style JPEG cannot be put together.
+    pub(super) jpeg_error: Option<Error>,
     /// YCbCrSubSampling: horizontal, vertical.
     pub ycbcr_subsampling: (u16, u16),
+    /// ReferenceBlackWhite: black and white of each component.
+    pub reference_black_white: Vec<f64>,
     /// LercParameters: version, additional compression.
     pub lerc_parameters: Vec<u64>,
     /// PageNumber: the page, of how many (0 unknown).
@@ -213,7 +217,9 @@ impl Directory {
             extra_samples: Vec::new(),
             color_map: Vec::new(),
             jpeg_tables: None,
+            jpeg_error: None,
             ycbcr_subsampling: (2, 2),
+            reference_black_white: Vec::new(),
             lerc_parameters: Vec::new(),
             page: None,
             description: None,
@@ -272,6 +278,7 @@ impl Directory {
         self.color_map = shorts(tag::COLOR_MAP);
         self.jpeg_tables = tags.get(&tag::JPEG_TABLES).map(|v| v.bytes.clone());
         self.ycbcr_subsampling = pair(tag::YCBCR_SUBSAMPLING).unwrap_or((2, 2));
+        self.reference_black_white = floats(tag::REFERENCE_BLACK_WHITE);
         self.lerc_parameters = tags.get(&tag::LERC_PARAMETERS).map(|v| v.unsigned().collect()).unwrap_or_default();
         self.page = pair(tag::PAGE_NUMBER);
         self.description = text(tag::IMAGE_DESCRIPTION);

@@ -91,7 +91,7 @@ fn refusals_have_names() {
     let cases: &[(&[Tag], &str)] = &[
         (&[(259, 3, vec![4])], "tiff compression ccitt fax 4 (4)"),
         (&[(259, 3, vec![34712])], "tiff compression jpeg 2000 (34712)"),
-        (&[(259, 3, vec![6])], "tiff compression old-style jpeg (6)"),
+        (&[(259, 3, vec![6]), (512, 3, vec![14])], "old-style jpeg without loss"),
         (&[(259, 3, vec![999])], "tiff compression unknown (999)"),
         (&[(258, 3, vec![33])], "tiff samples of 33 bits in sample format 1"),
         (&[(258, 3, vec![8, 8, 16]), (277, 3, vec![3])], "tiff samples of differing bit depths"),
