@@ -26,6 +26,8 @@ use crate::model::{JpegColor, Limits, reserve};
 pub(super) struct Jpeg {
     /// Without its start and end of image.
     tables: Option<Bytes>,
+    /// There is a frame header among them: old-style JPEG, which libtiff alone reads, and which comes out as it has it.
+    old: bool,
     color: JpegColor,
     samples: usize,
     bits: u8,
@@ -45,7 +47,8 @@ impl Jpeg {
             let body = body.strip_suffix(&[0xff, 0xd9]).unwrap_or(body);
             tables.slice_ref(body)
         });
-        Ok(Self { tables, color, samples: usize::from(samples), bits })
+        let old = tables.as_deref().is_some_and(|tables| Frame::find(tables).is_some());
+        Ok(Self { tables, old, color, samples: usize::from(samples), bits })
     }
 
     /// Bytes of a sample as decoded.
@@ -64,10 +67,7 @@ impl Jpeg {
         match self.color {
             _ if !self.is_to_rgb() => {}
             JpegColor::ToRgb => color::to_rgb(pixels, bits),
-            JpegColor::ToRgbWithin(reference) => {
-                color::stretch(pixels, reference);
-                color::to_rgb(pixels, bits);
-            }
+            JpegColor::ToRgbWithin(reference) => color::to_rgb_within(pixels, reference),
             JpegColor::AsStored => {}
         }
     }
@@ -83,9 +83,8 @@ impl Codec for Jpeg {
     }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let tables: &[u8] = self.tables.as_deref().unwrap_or_default();
-        let own_frame = Frame::find(tables).is_some();
         let body = input.strip_prefix(&START);
-        if body.is_none() && !own_frame {
+        if body.is_none() && !self.old {
             return Err(failed("not a JPEG stream"));
         }
         let standard: &[u8] = if has_huffman(tables) || has_huffman(input) { &[] } else { &STANDARD_HUFFMAN };
@@ -100,7 +99,7 @@ impl Codec for Jpeg {
         for part in [&START, standard, tables, body] {
             stream.extend_from_slice(part);
         }
-        if own_frame {
+        if self.old {
             self.set_height(&mut stream, chunk)?;
         }
         let done = self.decode_stream(&stream, chunk, scratch, output);
@@ -145,7 +144,7 @@ impl Jpeg {
             return Err(failed(format!("{} components where the chunk has {} samples", frame.components.len(), self.samples)));
         }
         let rows = image::rows("jpeg", chunk, usize::from(frame.width), usize::from(frame.height), self.samples)?;
-        if frame.marker == 0xc2 || common::is_common(&frame) {
+        if frame.marker == 0xc2 || common::is_common(&frame) && !self.old {
             return self.decode_common(stream, &frame, rows, chunk, scratch, output);
         }
         self.decode_sequential(stream, &frame, rows, chunk, output)
@@ -161,7 +160,7 @@ impl Jpeg {
         let mut sums = Vec::new();
         for (y, target) in target.chunks_exact_mut(row.saturating_mul(size).max(1)).enumerate() {
             for (place, plane) in planes.iter().enumerate() {
-                upsample::row(plane, y, &mut component, &mut sums);
+                upsample::row(plane, y, !self.old, &mut component, &mut sums);
                 let to = pixels.iter_mut().skip(place).step_by(samples.max(1));
                 to.zip(&component).for_each(|(to, sample)| *to = *sample);
             }
@@ -184,8 +183,8 @@ impl Jpeg {
         Limits::check("max_chunk_bytes", (count as u64).saturating_mul(2), chunk.limits.max_chunk_bytes)?;
         let mut samples = reserve("jpeg samples", count)?;
         samples.resize(count, 0);
+        // As stored, whatever the tags say: a conversion would lose something, and writers leave it out.
         lossless::decode(stream, frame, &mut samples)?;
-        self.convert(&mut samples, frame.bits);
         store(&samples, target, size);
         Ok(())
     }

@@ -3,8 +3,8 @@
 
 use super::sequential::Plane;
 
-/// One row of the image from a component.
-pub(super) fn row(plane: &Plane, y: usize, out: &mut [u16], sums: &mut Vec<u16>) {
+/// One row of the image from a component; `smooth`: not only by repeating.
+pub(super) fn row(plane: &Plane, y: usize, smooth: bool, out: &mut [u16], sums: &mut Vec<u16>) {
     let at = y.checked_div(plane.vertical).unwrap_or(0);
     let near = plane.row(at);
     // The neighbour that the row lies nearer to; at the edges the row itself.
@@ -12,16 +12,18 @@ pub(super) fn row(plane: &Plane, y: usize, out: &mut [u16], sums: &mut Vec<u16>)
     let far = || plane.row(if upper { at.saturating_sub(1) } else { at.saturating_add(1) });
     match (plane.horizontal, plane.vertical) {
         (1, 1) => out.iter_mut().zip(near).for_each(|(to, n)| *to = *n),
-        (1, 2) => {
+        (1, 2) if smooth => {
             let bias = if upper { 1 } else { 2 };
             out.iter_mut().zip(near.iter().zip(far())).for_each(|(to, (near, far))| *to = weigh(*near, *far, bias, 2));
         }
         // libjpeg repeats where there are no three columns.
-        (2, 1) if plane.width > 2 => widen(near, out, |near, far, left| weigh(near, far, if left { 1 } else { 2 }, 2), |n| n),
-        (2, 2) if plane.width > 2 => {
+        (2, 1) if smooth && plane.width > 2 => {
+            widen(near, out, |near, far, left| far.map_or(near, |far| weigh(near, far, if left { 1 } else { 2 }, 2)))
+        }
+        (2, 2) if smooth && plane.width > 2 => {
             sums.clear();
             sums.extend(near.iter().zip(far()).map(|(near, far)| near.wrapping_mul(3).wrapping_add(*far)));
-            widen(sums, out, |near, far, left| weigh(near, far, if left { 8 } else { 7 }, 4), |n| weigh(n, n, 8, 4));
+            widen(sums, out, |near, far, left| weigh(near, far.unwrap_or(near), if left { 8 } else { 7 }, 4));
         }
         (horizontal, _) => out.chunks_mut(horizontal.max(1)).zip(near).for_each(|(to, n)| to.fill(*n)),
     }
@@ -33,12 +35,12 @@ fn weigh(near: u16, far: u16, bias: u32, bits: u32) -> u16 {
     u16::try_from(sum >> bits).unwrap_or(u16::MAX)
 }
 
-/// Two samples for each: the left one between it and the one before, the right one between it and the one behind; `edge` at both ends.
-fn widen(samples: &[u16], out: &mut [u16], between: impl Fn(u16, u16, bool) -> u16, edge: impl Fn(u16) -> u16) {
+/// Two samples for each: the left one between it and the one before, the right one between it and the one behind.
+fn widen(samples: &[u16], out: &mut [u16], between: impl Fn(u16, Option<u16>, bool) -> u16) {
     let before = std::iter::once(None).chain(samples.iter().copied().map(Some));
     let behind = samples.iter().copied().map(Some).skip(1).chain(std::iter::once(None));
     for ((to, n), (before, behind)) in out.chunks_mut(2).zip(samples).zip(before.zip(behind)) {
-        let pair = [before.map_or_else(|| edge(*n), |far| between(*n, far, true)), behind.map_or_else(|| edge(*n), |far| between(*n, far, false))];
+        let pair = [between(*n, before, true), between(*n, behind, false)];
         to.iter_mut().zip(pair).for_each(|(to, n)| *to = n);
     }
 }

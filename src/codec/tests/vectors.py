@@ -167,6 +167,8 @@ for predictor in range(1, 8):
 wide = (deep.astype("u4") * 16 + 5).astype("<u2")
 row("lossless jpeg of 16 bits", "jpeg 3 stored 16", "u16", [19, 27, 3], ic.jpeg8_encode(wide, lossless=True, predictor=4, bitspersample=16, colorspace="rgb", outcolorspace="rgb"), wide.tobytes())
 row("lossless jpeg of 8 bits", "jpeg 3 stored", "u8", [19, 27, 3], ic.jpeg8_encode((deep >> 4).astype("u1"), lossless=True, colorspace="rgb", outcolorspace="rgb"), (deep >> 4).astype("u1").tobytes())
+pairs = np.ascontiguousarray(wide[:, :26, 0].reshape(19, 13, 2))
+row("lossless jpeg of two components", "jpeg 2 stored 16", "u16", [19, 13, 2], ic.jpeg8_encode(pairs, lossless=True, predictor=1, bitspersample=16), pairs.tobytes())
 row("lossless jpeg of 14 bits by lj92", "jpeg 1 stored 16", "u16", [19, 27], ic.ljpeg_encode(one * 4, bitspersample=14), (one * 4).tobytes())
 w = ic.webp_encode(rgb, lossless=True)
 row("webp rgb", "webp 3", "u8", [16, 24, 3], w, rgb.tobytes())

@@ -315,6 +315,10 @@ impl Directory {
         let [[offsets, lengths], [other_offsets, other_lengths]] = [mine, other];
         self.offsets = offsets.or(other_offsets);
         self.lengths = lengths.or(other_lengths);
+        // A thumbnail whose tags leave out even how it is compressed.
+        if self.compression == 1 && self.offsets.is_none() && number(tag::JPEG_INTERCHANGE_FORMAT).is_some() {
+            self.compression = 6;
+        }
     }
 
     /// Whether it is a mask of another image.

@@ -6,5 +6,6 @@ mod build;
 mod corpus;
 mod headers;
 mod mapping;
+mod old_jpeg;
 mod paging;
 mod pixels;
