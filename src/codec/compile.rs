@@ -134,7 +134,7 @@ impl Compiler<'_> {
             CodecSpec::Xz | CodecSpec::LzmaRaw(_) => return Err(without("lzma", "lzma")),
             #[cfg(feature = "jpeg")]
             CodecSpec::Jpeg { tables, color, samples, bits } => {
-                self.bytes_only("jpeg")?;
+                self.samples_of("jpeg", *bits)?;
                 apart(jpeg::Jpeg::new(tables.as_ref(), *color, *samples, *bits)?)
             }
             #[cfg(not(feature = "jpeg"))]
@@ -294,6 +294,16 @@ impl Compiler<'_> {
         match self.data_type {
             DataType::U8 | DataType::Bool => Ok(()),
             ref other => Err(Error::malformed(format!("{codec} gives uint8, not {other}"))),
+        }
+    }
+
+    /// Bytes, or 16-bit samples where they have more than 8 bits.
+    #[cfg(feature = "jpeg")]
+    fn samples_of(&self, codec: &str, bits: u8) -> Result<()> {
+        match self.data_type {
+            DataType::U16 if bits > 8 => Ok(()),
+            ref other if bits > 8 => Err(Error::malformed(format!("{codec} of {bits} bits gives uint16, not {other}"))),
+            _ => self.bytes_only(codec),
         }
     }
 

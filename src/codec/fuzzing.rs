@@ -31,6 +31,8 @@ pub fn codec(which: u8, data: &[u8]) {
     let Some((length, data)) = data.split_first_chunk::<2>() else { return };
     let length = u64::from(u16::from_le_bytes(*length));
     let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
+    // Extended of 12 bits, and lossless.
+    let deep_jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 12 };
     let table = [
         // `fuzz/seeds` counts on these being the first.
         (CodecSpec::JpegXl { samples: 1 }, DataType::U8, 1),
@@ -63,6 +65,9 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::Webp { samples: 4 }, DataType::U8, 4),
         (CodecSpec::Lerc { samples: 1 }, DataType::F32, 1),
         (CodecSpec::Lerc { samples: 3 }, DataType::U8, 3),
+        (deep_jpeg(1), DataType::U16, 1),
+        (deep_jpeg(3), DataType::U16, 3),
+        (jpeg(2), DataType::U8, 2),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };

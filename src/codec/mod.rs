@@ -24,8 +24,6 @@ mod fax;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(feature = "jpeg")]
-mod huffman;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc", feature = "jxl", feature = "jpeg2000", feature = "png"))]
 mod image;
 mod inflate;

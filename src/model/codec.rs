@@ -62,6 +62,8 @@ pub enum LogLuvCoding {
 pub enum JpegColor {
     /// YCbCr is turned into RGB.
     ToRgb,
+    /// The same of samples of 8 bits that do not take the whole range: black and white of each component (TIFF 6.0, ReferenceBlackWhite).
+    ToRgbWithin([u16; 6]),
     /// The samples as coded.
     AsStored,
 }
@@ -147,15 +149,16 @@ pub enum CodecSpec {
     Int24(Endian),
     /// numcodecs `packbits`: bools as bits behind a byte that says how many of the last are padding.
     BoolBits,
-    /// A JPEG tile; with the tables that the file keeps once for all.
+    /// A JPEG tile; with the tables that the file keeps once for all. Lossless streams too.
     Jpeg {
-        /// The tables: an abbreviated stream, with its SOI and EOI markers.
+        /// The tables: an abbreviated stream, with its SOI and EOI markers. Where there is a frame header among them, tiles are what follows
+        /// in the stream, without markers of their own (old-style JPEG).
         tables: Option<Bytes>,
         /// What becomes of the samples.
         color: JpegColor,
         /// Samples of a pixel.
         samples: u16,
-        /// Bits of a sample.
+        /// Bits of a sample; above 8, elements are of 16 bits.
         bits: u8,
     },
     /// A WebP tile.

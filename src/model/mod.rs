@@ -5,6 +5,7 @@
 mod codec;
 mod dtype;
 mod grid;
+pub(crate) mod jpeg;
 mod limits;
 mod manifest;
 mod meta;

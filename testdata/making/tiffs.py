@@ -1,5 +1,7 @@
 """The TIFF fixtures: GDAL and tifffile as writers, one small file a layout."""
 
+import struct
+
 import imagecodecs
 import numpy as np
 import rasterio
@@ -186,6 +188,10 @@ def tifffile_fixtures(out):
     put("u16_lerc", u16, compression="lerc")
     put("rgb_separate_p2", rgb, photometric="rgb", planarconfig="separate", compression="zlib", predictor=2)
     put("palette", sample("uint8", bits=4)[0], photometric="palette", colormap=(np.arange(768).reshape(3, 256) * 85).astype(np.uint16))
+    put("u16_jpeg_12", sample("uint16", bits=12)[0], compression="jpeg", compressionargs={"level": 92}, bitspersample=12)
+    deep = np.ascontiguousarray(np.moveaxis(sample("uint16", 3, bits=12), 0, -1))
+    put("rgb_jpeg_12", deep, tile=(32, 48), photometric="rgb", compression="jpeg", compressionargs={"level": 85}, subsampling=(2, 2), bitspersample=12)
+    put("u8_jpeg_lossless", sample("uint8", bits=5)[0], compression="jpeg", compressionargs={"lossless": True, "predictor": 6})
     volume = np.stack([u16[:20, :24] + 100 * z for z in range(18)])
     put("volume", volume, tile=(16, 16, 16), volumetric=True, compression="zlib")
     with tifffile.TiffWriter(out / "tf_subifds.tif") as tif:
@@ -207,6 +213,8 @@ def streams(out):
 
 # GDAL's wheels are built without their codecs.
 BY_TIFFFILE_ALONE = ("jxl_", "jpeg2000_", "png_")
+# GDAL reads these otherwise, or not at all.
+BY_TIFFFILE_TOO = ("volume", "tf_pages", "_jpeg_12", "_jpeg_lossless")
 
 
 def image_fixtures(out):
@@ -232,14 +240,53 @@ def image_fixtures(out):
     return dict(jxl_lossy=8, jpeg2000_lossy=3)
 
 
+def old_style_jpeg(path):
+    """Strips of entropy-coded data by libjpeg-turbo, tables by tags: no writer in use makes these any more."""
+    pixels, rows = np.ascontiguousarray(np.moveaxis(sample("uint8", 3), 0, -1)), 16
+    tables, strips = {0xDB: [], 0xC4: []}, []
+    for y in range(0, H, rows):
+        stream = imagecodecs.jpeg8_encode(pixels[y : y + rows], level=80, colorspace="rgb", outcolorspace="ycbcr", subsampling="420")
+        at = 2
+        while stream[at + 1] != 0xDA:
+            size = int.from_bytes(stream[at + 2 : at + 4], "big")
+            if y == 0 and stream[at + 1] in tables:
+                tables[stream[at + 1]].append(stream[at + 5 : at + 2 + size])
+            at += 2 + size
+        strips.append(stream[at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big") : -2])
+    (luma, chroma), (luma_dc, luma_ac, chroma_dc, chroma_ac) = tables[0xDB], tables[0xC4]
+    blobs = [luma, chroma, luma_dc, chroma_dc, luma_ac, chroma_ac, *strips]
+    starts, data = [], bytearray(8)
+    for blob in blobs:
+        starts.append(len(data))
+        data += blob + bytes(len(blob) % 2)
+    q, dc, ac = ([starts[i], starts[i + 1], starts[i + 1]] for i in (0, 2, 4))
+    tags = [
+        (256, 4, [W]), (257, 4, [H]), (258, 3, [8, 8, 8]), (259, 3, [6]), (262, 3, [6]), (273, 4, starts[6:]), (277, 3, [3]), (278, 4, [rows]),
+        (279, 4, [len(s) for s in strips]), (512, 3, [1]), (519, 4, q), (520, 4, dc), (521, 4, ac), (530, 3, [2, 2]), (532, 5, [16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1]),
+    ]
+    entries = b""
+    for tag, kind, values in tags:
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(packed) > 4:
+            place, packed = struct.pack("<I", len(data)), data.extend(packed)
+        else:
+            place = packed.ljust(4, b"\0")
+        entries += struct.pack("<HHI", tag, kind, len(values) // (2 if kind == 5 else 1)) + place
+    directory = len(data)
+    data[:8] = struct.pack("<2sHI", b"II", 42, directory)
+    path.write_bytes(bytes(data) + struct.pack("<H", len(tags)) + entries + bytes(4))
+
+
 def expected(path, name, lossy_ones):
     """Every directory of one file, and a second opinion on the first by GDAL."""
     found, stem = {}, path.stem
+    if stem == "old_style_jpeg":  # GDAL alone reads it
+        return {"0": lossy(gdal_array(path), 2)}
     for ifd, array in tiff_pages(path):
         if stem in lossy_ones:
             found[ifd] = lossy(array, lossy_ones[stem])
             continue
-        if ifd == "0" and not stem.startswith(BY_TIFFFILE_ALONE) and not name.endswith(("volume.tif", "tf_pages.tif")):
+        if ifd == "0" and not stem.startswith(BY_TIFFFILE_ALONE) and not stem.endswith(BY_TIFFFILE_TOO):
             second = gdal_array(path)
             if stem in ("tiles_complex_int16", "sparse_nodata", "tiles_f24", "tiles_f32_lerc_nan"):
                 array = second  # tifffile reads complex integers as records, and gaps as zeros or another NaN
@@ -260,5 +307,6 @@ def make(out):
     lossy_ones = gdal_fixtures(folder)
     tifffile_fixtures(folder)
     lossy_ones.update(image_fixtures(folder))
+    old_style_jpeg(folder / "old_style_jpeg.tif")
     names = ["terrain.tif", "scene.tif"] + sorted(f"tiff/{p.name}" for p in folder.glob("*.tif"))
     return {name: expected(out / name, name, lossy_ones) for name in names}

@@ -268,6 +268,89 @@ fn jpeg_tables_kept_apart() {
     assert_eq!(decode(&[spec(Some(quantization))], &v.data_type, &v.shape, &rest).unwrap(), whole);
 }
 
+/// A stream up to the data of its scan, and the data.
+#[cfg(feature = "jpeg")]
+fn parted(stream: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut segments = crate::model::jpeg::Segments::new(stream);
+    assert_eq!(segments.by_ref().last().unwrap().0, 0xda);
+    let (headers, data) = stream.split_at(stream.len() - segments.rest.len());
+    (headers.to_vec(), data.to_vec())
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn jpeg_headers_kept_apart() {
+    for (name, bits) in [("jpeg grey", 8), ("deep jpeg grey", 12), ("lossless jpeg, predictor 1", 12)] {
+        let v = vector(name);
+        let (mut headers, data) = parted(&v.encoded);
+        let whole = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap();
+        // The height is that of the image, of which the chunk is a strip.
+        let frame = headers.windows(2).position(|w| matches!(w, [0xff, 0xc0 | 0xc1 | 0xc3])).unwrap();
+        headers[frame + 5..frame + 7].fill(0x70);
+        let spec = CodecSpec::Jpeg { tables: Some(headers.into()), color: JpegColor::AsStored, samples: 1, bits };
+        assert_eq!(decode(&[spec], &v.data_type, &v.shape, &data).unwrap(), whole, "{name}");
+    }
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn jpeg_with_a_height_beyond_the_chunk() {
+    for (name, mark) in [("deep jpeg grey", 0xc1), ("lossless jpeg, predictor 4", 0xc3)] {
+        let v = vector(name);
+        let whole = decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap();
+        assert_eq!(decode(&v.chain, &v.data_type, &[10, 27], &v.encoded).unwrap(), whole[..10 * 27 * 2], "{name}");
+        let mut large = v.encoded.clone();
+        let frame = large.windows(2).position(|w| w == [0xff, mark]).unwrap();
+        large[frame + 5..frame + 7].fill(0xff);
+        let limits = Limits { max_chunk_bytes: 1 << 20, ..Limits::default() };
+        let decoded = v.decode(&v.compile(&limits), &large, 0, &mut Scratch::default());
+        // Of a lossless stream no row is decoded that is not wanted; the other one has to end before its frame does.
+        assert_eq!(decoded.is_ok(), mark == 0xc3, "{name}");
+    }
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn jpeg_of_pairs_of_pixels() {
+    // Camera raw files: 26 columns of one sample as 13 columns of two components are the same samples in the same order.
+    let v = vector("lossless jpeg of two components");
+    let spec = [CodecSpec::Jpeg { tables: None, color: JpegColor::AsStored, samples: 1, bits: 16 }];
+    assert_eq!(decode(&spec, &v.data_type, &[19, 26], &v.encoded).unwrap(), v.decoded);
+    assert!(decode(&spec, &v.data_type, &[19, 13], &v.encoded).is_err());
+}
+
+#[test]
+#[cfg(feature = "jpeg")]
+fn jpeg_that_is_not_read_is_refused_by_name() {
+    let changed = |name: &str, mark: u8, at: usize, to: u8| {
+        let mut v = vector(name);
+        let place = v.encoded.windows(2).position(|w| w == [0xff, mark]).unwrap();
+        v.encoded[place + at] = to;
+        decode(&v.chain, &v.data_type, &v.shape, &v.encoded).unwrap_err().to_string()
+    };
+    // (stream, marker, byte behind it, changed to, message)
+    let cases = [
+        ("deep jpeg grey", 0xc1, 1, 0xc2, "progressive JPEG of 12 bits a sample"),
+        ("deep jpeg grey", 0xc1, 1, 0xc9, "JPEG with arithmetic coding"),
+        ("deep jpeg grey", 0xc1, 1, 0xc5, "hierarchical JPEG"),
+        ("deep jpeg grey", 0xc1, 4, 10, "10 bits a sample"),
+        ("deep jpeg grey", 0xc1, 4, 8, "samples of 8 bits where the chunk has 12"),
+        ("deep jpeg grey", 0xc1, 11, 0x51, "sampling factors of 5 x 1"),
+        ("deep jpeg grey", 0xc1, 12, 3, "no quantization table"),
+        ("deep jpeg grey", 0xda, 6, 0x22, "no DC table"),
+        ("deep jpeg grey", 0xda, 7, 1, "a sequential scan of part of the coefficients"),
+        ("deep jpeg grey", 0xda, 5, 9, "a scan of a component that the frame does not have"),
+        ("deep jpeg 420", 0xc1, 14, 0x33, "JPEG whose components differ in resolution by a fraction"),
+        ("deep jpeg 420", 0xda, 6, 1, "a component in two scans"),
+        ("lossless jpeg, predictor 1", 0xda, 7, 8, "lossless predictor 8 with point transform 0"),
+        ("lossless jpeg of 16 bits", 0xc3, 11, 0x21, "lossless JPEG whose components differ in resolution"),
+    ];
+    for (name, mark, at, to, message) in cases {
+        let error = changed(name, mark, at, to);
+        assert!(error.contains(message), "{name}: {error}, not {message}");
+    }
+}
+
 #[test]
 #[cfg(feature = "lerc")]
 fn a_lerc_mask_is_given_beside_the_values() {

@@ -99,7 +99,7 @@ fn spec(text: &str) -> CodecSpec {
             tables: None,
             color: if words[1] == "rgb" { JpegColor::ToRgb } else { JpegColor::AsStored },
             samples: n(0) as u16,
-            bits: 8,
+            bits: words.get(2).map_or(8, |bits| bits.parse().unwrap()),
         },
         "webp" => CodecSpec::Webp { samples: n(0) as u16 },
         "jpegxl" => CodecSpec::JpegXl { samples: n(0) as u16 },

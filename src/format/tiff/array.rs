@@ -70,6 +70,9 @@ impl Directory {
     }
 
     fn to_array(&self, file: &TiffFile, limits: &Limits) -> Result<ArrayMeta> {
+        if let Some(error) = &self.jpeg_error {
+            return Err(error.clone());
+        }
         let samples = Samples::of(self)?;
         let data_type = samples.data_type()?;
         let (grid, order) = self.grid()?;

@@ -66,7 +66,6 @@ impl Samples {
 /// The compressions that are known by name and not read.
 fn name_of(compression: u16) -> &'static str {
     match compression {
-        6 => "old-style jpeg",
         9 | 10 => "jbig",
         99 => "lossless jpeg of leaf",
         103 => "pegasus imj",
@@ -133,13 +132,19 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
         32766 => small(CodecSpec::Next, 2),
         32809 => small(CodecSpec::ThunderScan, 4),
         34676 | 34677 => log_luv(directory, samples, of_pixel),
-        7 | 33007 | 34892 => {
-            if samples.bits != 8 || samples.format != 1 {
+        6 | 7 | 33007 | 34892 => {
+            // Of 8 or 12 bits where it is not lossless: the stream says which it is.
+            if samples.format != 1 || samples.bits > 16 {
                 return Err(Error::unsupported(format!("tiff compression jpeg on samples of {} bits", samples.bits)));
             }
             let to_rgb = directory.photometric == Some(6) && of_pixel == 3;
-            let color = if to_rgb { JpegColor::ToRgb } else { JpegColor::AsStored };
-            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits: 8 }]))
+            let color = match old_reference(directory) {
+                Some(reference) if to_rgb => JpegColor::ToRgbWithin(reference),
+                _ if to_rgb => JpegColor::ToRgb,
+                _ => JpegColor::AsStored,
+            };
+            let bits = u8::try_from(samples.bits).unwrap_or(u8::MAX);
+            Ok(Stage::Elements(vec![CodecSpec::Jpeg { tables: directory.jpeg_tables.clone(), color, samples: of_pixel, bits }]))
         }
         33003..=33005 | 34712 => image(compression, samples, CodecSpec::Jpeg2000 { samples: of_pixel }),
         34933 => image(compression, samples, CodecSpec::Png { samples: of_pixel }),
@@ -163,9 +168,9 @@ fn decompress(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<
     }
 }
 
-/// The codes of baseline JPEG: TIFF's own, that of other writers, and that of DNG for its lossy images.
+/// The codes of JPEG: the old style, TIFF's own, that of other writers, and that of DNG for its lossy images.
 fn is_jpeg(compression: u16) -> bool {
-    matches!(compression, 7 | 33007 | 34892)
+    matches!(compression, 6 | 7 | 33007 | 34892)
 }
 
 /// Compressions whose chunks are image files in themselves.
@@ -210,6 +215,13 @@ fn log_luv(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<Sta
         return Err(Error::unsupported(format!("tiff compression {name} on samples of {} bits in sample format {}", samples.bits, samples.format)));
     }
     Ok(Stage::Elements(vec![CodecSpec::LogLuv(coding)]))
+}
+
+/// The blacks and whites of old-style JPEG, where they are not those of all other JPEG: libtiff minds them there only.
+fn old_reference(directory: &Directory) -> Option<[u16; 6]> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float beyond the type becomes its nearest value")]
+    let reference = <[f64; 6]>::try_from(directory.reference_black_white.as_slice()).ok()?.map(|n| n.round() as u16);
+    (directory.compression == 6 && reference != [0, 255, 128, 255, 128, 255]).then_some(reference)
 }
 
 /// The predictor. As in libtiff it is read with LZW, Deflate, Zstandard and LZMA only; elsewhere the tag means nothing.

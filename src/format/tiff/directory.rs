@@ -163,10 +163,14 @@ pub struct Directory {
     pub color_map: Vec<u16>,
     /// T4Options: bit 0 where rows of Group 3 fax may be told by the row above.
     pub t4_options: u32,
-    /// JPEGTables.
+    /// JPEGTables; of old-style JPEG, the start of the stream that the chunks go on with.
     pub jpeg_tables: Option<Bytes>,
+    /// Why the stream of old-style JPEG cannot be put together.
+    pub(super) jpeg_error: Option<Error>,
     /// YCbCrSubSampling: horizontal, vertical.
     pub ycbcr_subsampling: (u16, u16),
+    /// ReferenceBlackWhite: black and white of each component.
+    pub reference_black_white: Vec<f64>,
     /// LercParameters: version, additional compression.
     pub lerc_parameters: Vec<u64>,
     /// PageNumber: the page, of how many (0 unknown).
@@ -218,7 +222,9 @@ impl Directory {
             color_map: Vec::new(),
             t4_options: 0,
             jpeg_tables: None,
+            jpeg_error: None,
             ycbcr_subsampling: (2, 2),
+            reference_black_white: Vec::new(),
             lerc_parameters: Vec::new(),
             page: None,
             description: None,
@@ -278,6 +284,7 @@ impl Directory {
         self.t4_options = number(tag::T4_OPTIONS).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         self.jpeg_tables = tags.get(&tag::JPEG_TABLES).map(|v| v.bytes.clone());
         self.ycbcr_subsampling = pair(tag::YCBCR_SUBSAMPLING).unwrap_or((2, 2));
+        self.reference_black_white = floats(tag::REFERENCE_BLACK_WHITE);
         self.lerc_parameters = tags.get(&tag::LERC_PARAMETERS).map(|v| v.unsigned().collect()).unwrap_or_default();
         self.page = pair(tag::PAGE_NUMBER);
         self.description = text(tag::IMAGE_DESCRIPTION);
@@ -315,6 +322,10 @@ impl Directory {
         let [[offsets, lengths], [other_offsets, other_lengths]] = [mine, other];
         self.offsets = offsets.or(other_offsets);
         self.lengths = lengths.or(other_lengths);
+        // A thumbnail whose tags leave out even how it is compressed.
+        if self.compression == 1 && self.offsets.is_none() && number(tag::JPEG_INTERCHANGE_FORMAT).is_some() {
+            self.compression = 6;
+        }
     }
 
     /// Whether it is a mask of another image.

@@ -13,6 +13,7 @@ mod fetched;
 pub mod fuzzing;
 mod georeference;
 mod ghost;
+mod old_jpeg;
 mod parser;
 mod pyramid;
 mod tag;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::directory::{Directory, DirectoryIndex, Table};
 use super::fetched::{Fetched, Look};
 use super::ghost::GhostArea;
+use super::old_jpeg;
 use super::tag::{self, FieldType, Values, number};
 use super::{Broken, TiffFile};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +29,8 @@ const STREWN: u32 = 64;
 const AHEAD_MOST: u64 = 1 << 20;
 /// Ranges that lie closer than this are asked for as one.
 const GAP: u64 = 16 << 10;
+/// The compression whose headers are strewn over the file.
+const OLD_JPEG: u16 = 6;
 /// Levels of sub-directories.
 const DEPTH: usize = 8;
 
@@ -339,12 +342,17 @@ impl TiffParser {
                 Err(error) => directory.notes.push(format!("tag {} is left out: {}", entry.tag, error.kind())),
             }
         }
+        if complete {
+            directory.fill(&tags);
+            if directory.compression == OLD_JPEG {
+                complete = self.old_jpeg(&mut directory, &tags, needs);
+            }
+        }
         if !complete {
             self.charged = charged;
             return Ok(None);
         }
         self.charge(tags.values().map(|v| v.bytes.len() as u64).fold(0, u64::saturating_add))?;
-        directory.fill(&tags);
         let children = tags.get(&tag::SUB_IFDS).map(|v| v.unsigned().collect::<Vec<_>>()).unwrap_or_default();
         for (i, offset) in (0..).zip(children) {
             let mut ancestors = pending.ancestors.clone();
@@ -354,6 +362,22 @@ impl TiffParser {
             }
         }
         Ok(Some(directory))
+    }
+
+    /// Completes a directory of old-style JPEG; says whether that needs no more bytes. Where it fails, only the pixels are lost.
+    fn old_jpeg(&mut self, directory: &mut Directory, tags: &BTreeMap<u16, Values>, needs: &mut Needs) -> bool {
+        let size = self.fetched.end();
+        let mut fetch = |range: Range<u64>| {
+            let taken = self.ask(range, Ahead::No, "old-style jpeg", needs)?;
+            taken.map(|bytes| self.charge(bytes.len() as u64).map(|()| bytes)).transpose()
+        };
+        match old_jpeg::complete(directory, tags, size, &mut fetch) {
+            Ok(done) => done.is_some(),
+            Err(error) => {
+                directory.jpeg_error = Some(error);
+                true
+            }
+        }
     }
 
     /// How far to read on from the start of a directory.

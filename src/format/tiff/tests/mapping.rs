@@ -102,7 +102,7 @@ fn refusals_have_names() {
             &[(259, 3, vec![34712]), (258, 3, vec![32]), (339, 3, vec![3])],
             "tiff compression jpeg2000 (34712) on samples of 32 bits in sample format 3",
         ),
-        (&[(259, 3, vec![6])], "tiff compression old-style jpeg (6)"),
+        (&[(259, 3, vec![6]), (512, 3, vec![14])], "old-style jpeg without loss"),
         (&[(259, 3, vec![999])], "tiff compression unknown (999)"),
         (&[(258, 3, vec![33])], "tiff samples of 33 bits in sample format 1"),
         (&[(258, 3, vec![8, 8, 16]), (277, 3, vec![3])], "tiff samples of differing bit depths"),

@@ -8,5 +8,6 @@ mod documents;
 mod georeference;
 mod headers;
 mod mapping;
+mod old_jpeg;
 mod paging;
 mod pixels;
