@@ -37,6 +37,7 @@
 #![cfg_attr(not(feature = "read"), allow(rustdoc::broken_intra_doc_links, reason = "the session is behind a feature"))]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cut numbers that they know"))]
 
+pub mod cf;
 #[cfg_attr(
     not(test),
     deny(
@@ -93,4 +94,4 @@ pub use dataset::{Dataset, OpenStats};
 pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
-pub use group::Group;
+pub use group::{Child, Group};

@@ -30,8 +30,8 @@ fn limits() -> Limits {
 
 fn read_all(name: &str, data: &[u8]) {
     let Some(store) = open(name, data) else { return };
-    for path in store.paths() {
-        let _any = store.attributes(path);
+    for path in &store.paths() {
+        let _any = (store.attributes(path), store.kind_of(path), store.children(path));
         if let Ok(meta) = store.array(path, &limits()) {
             let first = vec![0; meta.grid.rank()];
             if meta.grid.contains(&first) {

@@ -1,19 +1,23 @@
 //! Zarr, versions 2 and 3: documents of JSON to [`ArrayMeta`].
 //!
-//! [`ZarrParser`] opens a root and gives a [`ZarrStore`]: the documents that were found, kept as text and parsed when an array is asked
+//! [`ZarrParser`] opens a root and gives a [`ZarrStore`]: the documents that were found, kept as they came and parsed when an array is asked
 //! for. What consolidated metadata does not tell is found by a [`NodeParser`] (one node) or a [`ChildrenParser`] (by listing).
 
 mod base64;
 mod chain;
 mod codecs;
+mod consolidated;
 mod dtype;
 mod fetch;
 mod fill;
 mod grid;
 mod json;
+mod multiscales;
 mod parser;
 mod path;
+mod scan;
 mod sharding;
+mod spatial;
 mod store;
 mod v2;
 mod v3;
@@ -34,7 +38,9 @@ pub(crate) use base64::decode as decode_base64;
 pub(crate) use json::{clean, for_each_member};
 pub(crate) use path::check_name;
 
+pub use multiscales::{Multiscales, ScaleLevel};
 pub use parser::{NodeParser, ZarrParser};
+pub use spatial::Spatial;
 pub use store::{Node, NodeKind, Version, ZarrStore};
 pub use walk::ChildrenParser;
 
