@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use swath::codec::{ChunkContext, Codec, MakeCodec, Output, Scratch};
 use swath::model::{
     ArrayMeta, AxisOrder, ByteSpan, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, Endian, FillValue, Location, Missing, ObjectKey, RawJson,
+    Scaling,
 };
 use swath::{ChunkedArray, ErrorKind, Session, SessionBuilder, SessionOptions};
 
@@ -43,6 +44,7 @@ fn listed(data_type: DataType, shape: [u64; 2], chunk: [u64; 2], chains: Vec<Vec
         order: AxisOrder::c(2),
         chains,
         manifest: ChunkManifest::Listed(Arc::new((0..).zip(chunks).collect::<HashMap<_, _>>())),
+        scaling: Scaling::default(),
         attributes: RawJson::default(),
     }
 }

@@ -18,23 +18,8 @@ impl Totals {
         Self { opened, sum: ReadStats::default(), slabs: 0, output_bytes: 0, total: Duration::ZERO }
     }
     pub(crate) fn add(&mut self, slab: &ReadStats) {
-        let sum = &mut self.sum;
-        if self.slabs == 0 {
-            sum.first_chunk_time = slab.first_chunk_time;
-        }
         self.slabs += 1;
-        sum.requests += slab.requests;
-        sum.bytes += slab.bytes;
-        sum.cache_hits += slab.cache_hits;
-        sum.shared += slab.shared;
-        sum.chunks += slab.chunks;
-        sum.absent += slab.absent;
-        sum.chunk_cache_hits += slab.chunk_cache_hits;
-        sum.pages += slab.pages;
-        sum.plan_time += slab.plan_time;
-        sum.fetch_time += slab.fetch_time;
-        sum.decode_time += slab.decode_time;
-        sum.place_time += slab.place_time;
+        self.sum.add(slab);
     }
     /// Requests and bytes are those of the read; those of opening stand beside them. Times of decoding and placing are sums over threads.
     pub(crate) fn as_json(&self) -> Value {

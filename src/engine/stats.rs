@@ -40,6 +40,29 @@ pub struct ReadStats {
     pub first_chunk_time: Duration,
 }
 
+impl ReadStats {
+    /// Adds what the next of several reads cost, one made after the other.
+    pub fn add(&mut self, next: &Self) {
+        if self.chunks == 0 {
+            self.first_chunk_time = self.total_time + next.first_chunk_time;
+        }
+        self.requests += next.requests;
+        self.bytes += next.bytes;
+        self.cache_hits += next.cache_hits;
+        self.shared += next.shared;
+        self.chunks += next.chunks;
+        self.absent += next.absent;
+        self.chunk_cache_hits += next.chunk_cache_hits;
+        self.pages += next.pages;
+        self.output_bytes += next.output_bytes;
+        self.plan_time += next.plan_time;
+        self.fetch_time += next.fetch_time;
+        self.decode_time += next.decode_time;
+        self.place_time += next.place_time;
+        self.total_time += next.total_time;
+    }
+}
+
 impl fmt::Display for ReadStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);

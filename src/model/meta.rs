@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, FillValue, Limits, ObjectKey};
+use super::{AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, FillValue, Limits, ObjectKey, Scaling};
 use crate::error::{Error, Result};
 
 /// A dimension.
@@ -77,6 +77,8 @@ pub struct ArrayMeta {
     pub chains: Vec<Vec<CodecSpec>>,
     /// Where the chunks are.
     pub manifest: ChunkManifest,
+    /// What its numbers stand for.
+    pub scaling: Scaling,
     /// Attributes of the array.
     pub attributes: RawJson,
 }
@@ -113,6 +115,7 @@ impl ArrayMeta {
             let chunk = self.grid.chunk_shape().iter().try_fold(size as u64, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
             Limits::check("max_chunk_bytes", chunk, limits.max_chunk_bytes)?;
         }
+        self.scaling.check(&self.data_type, self.shape())?;
         for chain in &self.chains {
             Limits::check("max_codecs", CodecSpec::count(chain), limits.max_codecs)?;
         }

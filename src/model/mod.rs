@@ -11,6 +11,7 @@ mod meta;
 mod object;
 mod order;
 mod region;
+mod scaling;
 mod step;
 
 pub use codec::{BloscShuffle, CodecSpec, Endian, JpegColor, LzwBits};
@@ -24,4 +25,5 @@ pub use meta::{ArrayMeta, Dim, RawJson};
 pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};
 pub use order::AxisOrder;
 pub use region::{DimSelection, IntoSelection, Region, Selection};
+pub use scaling::{Linear, Scaling};
 pub use step::{Got, Parser, Step, Want};

@@ -13,7 +13,8 @@ use super::ghost::GhostArea;
 use crate::error::{Error, Result};
 use crate::geo::Nodata;
 use crate::model::{
-    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, reserve,
+    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, Linear, RawJson,
+    Scaling, reserve,
 };
 
 /// Rows of a page of a table that is not loaded, at most.
@@ -44,6 +45,29 @@ impl Directory {
         self.nodata.as_deref().and_then(Nodata::parse)
     }
 
+    /// What GDAL's metadata and nodata tag say of the numbers: scale and offset of each band, and the value of "nothing here" where the
+    /// type has it.
+    #[must_use]
+    pub fn scaling(&self, data_type: &DataType) -> Scaling {
+        let mut lines = vec![Linear::default(); usize::from(self.samples)];
+        // From the last to the first: of items that say the same thing the first counts.
+        for item in self.metadata().items.iter().rev() {
+            let line = item.sample.and_then(|band| lines.get_mut(usize::try_from(band).ok()?));
+            if let (Some(line), Ok(number)) = (line, item.text.trim().parse()) {
+                match item.role.as_deref() {
+                    Some("scale") => line.scale = number,
+                    Some("offset") => line.offset = number,
+                    _ => {}
+                }
+            }
+        }
+        if lines.iter().all(Linear::is_identity) {
+            lines.clear();
+        }
+        let nodata = self.nodata_value().and_then(|nodata| nodata.fill_value(data_type));
+        Scaling { lines, nodata: nodata.into_iter().collect() }
+    }
+
     fn to_array(&self, file: &TiffFile, limits: &Limits) -> Result<ArrayMeta> {
         let samples = Samples::of(self)?;
         let data_type = samples.data_type()?;
@@ -57,6 +81,7 @@ impl Directory {
         let names: &[&str] = if grid.rank() == 4 { &["band", "z", "y", "x"] } else { &["band", "y", "x"] };
         let dims = names.iter().zip(grid.shape()).map(|(name, length)| Dim { name: (*name).to_owned(), length: *length }).collect();
         let fill_value = self.nodata_value().and_then(|nodata| nodata.fill_value(&data_type)).unwrap_or(FillValue::ZERO);
+        let scaling = self.scaling(&data_type);
         let meta = ArrayMeta {
             source: file.object.clone(),
             dims,
@@ -66,6 +91,7 @@ impl Directory {
             order,
             chains,
             manifest: ChunkManifest::Table(table),
+            scaling,
             attributes: RawJson::default(),
         };
         meta.check(limits)?;

@@ -46,7 +46,7 @@ pub use walk::ChildrenParser;
 
 use crate::error::Result;
 use crate::model::{
-    ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson, Reference,
+    ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson, Reference, Scaling,
 };
 use json::Text;
 
@@ -99,7 +99,8 @@ impl Context<'_> {
             chains.push(std::iter::once(CodecSpec::Deflate).chain(inner).collect());
         }
         let attributes = attributes.map_or_else(RawJson::default, store::raw);
-        let meta = ArrayMeta { source: self.source.clone(), dims, grid, data_type, fill_value, order, chains, manifest, attributes };
+        let scaling = Scaling::default();
+        let meta = ArrayMeta { source: self.source.clone(), dims, grid, data_type, fill_value, order, chains, manifest, scaling, attributes };
         meta.check(self.limits)?;
         Ok(meta)
     }

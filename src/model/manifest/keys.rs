@@ -1,0 +1,108 @@
+//! An object a chunk, named after its index; and what names of objects mean.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Location, Missing};
+use crate::error::{Error, Result};
+use crate::model::{ByteSpan, ObjectKey};
+
+/// Names of objects after the chunks' indexes.
+#[derive(Debug, Clone)]
+pub struct KeyNames {
+    /// What the names are looked up in.
+    pub objects: ObjectMap,
+    /// What stands before the index.
+    pub prefix: String,
+    /// What stands between the numbers.
+    pub separator: char,
+    /// What the name of the only chunk of an array without dimensions is, behind the prefix.
+    pub scalar: String,
+    /// What absence means.
+    pub missing: Missing,
+}
+
+/// What names of objects mean.
+#[derive(Clone)]
+pub enum ObjectMap {
+    /// Objects below a prefix (which has no slash at its end).
+    Prefix(ObjectKey),
+    /// A list: an archive's members, or a file of references.
+    References(Arc<HashMap<String, Reference>>),
+}
+
+impl fmt::Debug for ObjectMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(key) => write!(f, "Prefix({key})"),
+            Self::References(map) => write!(f, "References({})", map.len()),
+        }
+    }
+}
+
+/// What one name refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// The bytes themselves.
+    Inline(Bytes),
+    /// Another object, whole.
+    Whole(ObjectKey),
+    /// A range of another object.
+    Range(ByteSpan),
+    /// A range of another object that is raw Deflate around what the name stands for: an archive's member.
+    Deflated {
+        /// The range.
+        span: ByteSpan,
+        /// The length inside.
+        size: u64,
+    },
+}
+
+impl ObjectMap {
+    /// What a name refers to; `None` where it is certain that there is nothing.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<Reference> {
+        match self {
+            Self::Prefix(prefix) if name.is_empty() => Some(Reference::Whole(prefix.clone())),
+            Self::Prefix(prefix) => Some(Reference::Whole(ObjectKey::new(format!("{}/{name}", prefix.url())))),
+            Self::References(map) => map.get(name).cloned(),
+        }
+    }
+}
+
+impl KeyNames {
+    /// The name of a chunk.
+    #[must_use]
+    pub fn name(&self, index: &[u64]) -> String {
+        use fmt::Write;
+        let mut name = self.prefix.clone();
+        if index.is_empty() {
+            name.push_str(&self.scalar);
+        }
+        for (i, n) in index.iter().enumerate() {
+            if i > 0 {
+                name.push(self.separator);
+            }
+            let _infallible = write!(name, "{n}");
+        }
+        name
+    }
+
+    pub(super) fn locate(&self, index: &[u64]) -> Result<Location> {
+        Ok(match self.objects.resolve(&self.name(index)) {
+            None if self.missing == Missing::Fill => Location::Absent,
+            None => return Err(Error::not_found(&self.name(index))),
+            Some(Reference::Inline(bytes)) => Location::Inline(bytes),
+            Some(Reference::Whole(key)) => {
+                // What a list names was there: its absence is a loss.
+                let missing = if matches!(self.objects, ObjectMap::References(_)) { Missing::Error } else { self.missing };
+                Location::Whole { key, missing }
+            }
+            Some(Reference::Range(span)) => Location::At { span, chain: 0 },
+            Some(Reference::Deflated { span, .. }) => Location::At { span, chain: 1 },
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Where the chunks are.
+//!
+//! [`ChunkManifest::locate`] is a pure function of a chunk's index and of the pages read so far. Where a page of its table is still
+//! unread it says so; the caller fetches what [`ChunkManifest::page`] names, has it parsed, and asks again. Tables of tiles that are too
+//! large to load and the indexes of shards are both pages.
+
+mod keys;
+mod shards;
+mod table;
+
+pub use keys::{KeyNames, ObjectMap, Reference};
+pub use shards::Shards;
+pub use table::{ChunkTable, Column};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{ByteSpan, ChunkGrid, CodecSpec, Limits, ObjectKey, Want};
+use crate::error::{Error, Result};
+
+/// Where a chunk's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// Nothing is stored: it holds the fill value.
+    Absent,
+    /// The bytes themselves.
+    Inline(Bytes),
+    /// A range of an object.
+    At {
+        /// The range.
+        span: ByteSpan,
+        /// Which of the array's chains decodes it.
+        chain: u16,
+    },
+    /// A whole object.
+    Whole {
+        /// The object.
+        key: ObjectKey,
+        /// What its absence means.
+        missing: Missing,
+    },
+    /// The page of the table that knows is unread.
+    Unread(PageId),
+}
+
+/// What it means that an object is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// The chunk holds the fill value.
+    Fill,
+    /// Something is lost.
+    Error,
+}
+
+/// A page of a chunk table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PageId {
+    /// Nesting: 0 for the outermost table.
+    pub level: u8,
+    /// Which of that level's pages.
+    pub number: u64,
+}
+
+/// Where a page is and how it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageSpec {
+    /// Where its parts are.
+    pub place: PagePlace,
+    /// What it means that the object is not there.
+    pub missing: Missing,
+    /// Bytes at the end of each part that are not the page's.
+    pub trim_end: u64,
+    /// The chain that each part goes through; its result is `decoded` bytes, numbers in the machine's byte order.
+    pub chain: Vec<CodecSpec>,
+    /// Bytes of each part after its chain, where there is one.
+    pub decoded: u64,
+}
+
+/// Where the parts of a page are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PagePlace {
+    /// There is none: all of its chunks are absent.
+    Absent,
+    /// At hand.
+    Inline(Vec<Bytes>),
+    /// To be fetched.
+    Wants(Vec<Want>),
+    /// Another page must be read first.
+    Unread(PageId),
+}
+
+/// A parsed page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// Its object is not there: all of its chunks are absent.
+    Absent,
+    /// Offset and length of each chunk.
+    Spans(Vec<(u64, u64)>),
+    /// The same, in the object as it was when the page was read.
+    Pinned(Vec<(u64, u64)>, Arc<str>),
+}
+
+impl Page {
+    /// The page of an object of this version.
+    #[must_use]
+    pub fn of_version(self, version: Option<Arc<str>>) -> Self {
+        match (self, version) {
+            (Self::Spans(spans), Some(version)) => Self::Pinned(spans, version),
+            (page, _) => page,
+        }
+    }
+    /// Offset and length of each chunk; `None` where all are absent.
+    #[must_use]
+    pub fn spans(&self) -> Option<&[(u64, u64)]> {
+        match self {
+            Self::Absent => None,
+            Self::Spans(spans) | Self::Pinned(spans, _) => Some(spans),
+        }
+    }
+    /// The version of the object that it describes, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Pinned(_, version) => Some(version),
+            _ => None,
+        }
+    }
+    /// Bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Absent => 16,
+            Self::Spans(spans) | Self::Pinned(spans, _) => 16 + spans.len() * 16,
+        }
+    }
+}
+
+/// The pages read so far.
+pub trait Pages {
+    /// A page, where it was read.
+    fn get(&self, id: PageId) -> Option<Arc<Page>>;
+}
+
+impl Pages for HashMap<PageId, Arc<Page>> {
+    fn get(&self, id: PageId) -> Option<Arc<Page>> {
+        Self::get(self, &id).cloned()
+    }
+}
+
+/// Finds the chunks of an array.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ChunkManifest {
+    /// A table of offsets and lengths, a row a chunk.
+    Table(ChunkTable),
+    /// An object a chunk, named after its index.
+    Keys(KeyNames),
+    /// Chunks inside of shards.
+    Shards(Box<Shards>),
+    /// Every chunk listed, by its place in C order; those that are not are absent.
+    Listed(Arc<HashMap<u64, Location>>),
+}
+
+impl ChunkManifest {
+    /// Where a chunk is. `grid` is the array's.
+    ///
+    /// # Errors
+    /// What the table says of it makes no sense.
+    pub fn locate(&self, index: &[u64], grid: &ChunkGrid, pages: &dyn Pages) -> Result<Location> {
+        match self {
+            Self::Table(table) => table.locate(grid.linear(index), pages),
+            Self::Keys(keys) => keys.locate(index),
+            Self::Shards(shards) => shards.locate(index, pages),
+            Self::Listed(map) => Ok(map.get(&grid.linear(index)).cloned().unwrap_or(Location::Absent)),
+        }
+    }
+
+    /// Where a page is and how it is read.
+    ///
+    /// # Errors
+    /// No such page, or one larger than `limits.max_page_bytes`.
+    pub fn page(&self, id: PageId, pages: &dyn Pages, limits: &Limits) -> Result<PageSpec> {
+        let spec = match self {
+            Self::Table(table) => table.page(id)?,
+            Self::Shards(shards) if shards.level == id.level => shards.page(id.number, pages)?,
+            Self::Shards(shards) => return shards.outer.page(id, pages, limits),
+            Self::Keys(_) | Self::Listed(_) => return Err(Error::malformed("a table without pages")),
+        };
+        Limits::check("max_page_bytes", spec.decoded, limits.max_page_bytes)?;
+        if let PagePlace::Wants(wants) = &spec.place {
+            for want in wants {
+                if let Want::Range(ByteSpan { length, .. }) | Want::Suffix { length, .. } = want {
+                    Limits::check("max_page_bytes", *length, limits.max_page_bytes)?;
+                }
+            }
+        }
+        Ok(spec)
+    }
+
+    /// Parses the decoded parts of a page.
+    ///
+    /// # Errors
+    /// `Malformed` where its length is not that of its chunks.
+    pub fn parse_page(&self, id: PageId, parts: &[Bytes]) -> Result<Page> {
+        match self {
+            Self::Table(table) => table.parse_page(id, parts),
+            Self::Shards(shards) if shards.level == id.level => shards.parse_page(parts),
+            Self::Shards(shards) => shards.outer.parse_page(id, parts),
+            Self::Keys(_) | Self::Listed(_) => Err(Error::malformed("a table without pages")),
+        }
+    }
+}
