@@ -80,9 +80,13 @@ mod dataset;
 #[cfg(feature = "read")]
 mod engine;
 #[cfg(feature = "read")]
+mod georeference;
+#[cfg(feature = "read")]
 mod group;
 #[cfg(feature = "read")]
 mod io;
+#[cfg(feature = "read")]
+mod pyramid;
 
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray};
@@ -94,4 +98,8 @@ pub use dataset::{Dataset, OpenStats};
 pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
+pub use georeference::ArrayGeoreference;
+#[cfg(feature = "read")]
 pub use group::{Child, Group};
+#[cfg(feature = "read")]
+pub use pyramid::ZarrPyramid;

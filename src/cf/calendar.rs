@@ -120,7 +120,7 @@ impl Calendar {
 
     /// Days from 1 January 1970 to a date, both of this calendar (of the standard one, the Gregorian date).
     pub(super) fn day_number(self, year: i64, month: u8, day: u8) -> Result<i64> {
-        let exists = year.abs() <= MOST_YEAR && (1..=self.days_in_month(year, month)).contains(&day);
+        let exists = (-MOST_YEAR..=MOST_YEAR).contains(&year) && (1..=self.days_in_month(year, month)).contains(&day);
         let dropped = self == Self::Standard && (year, month) == (1582, 10) && (5..15).contains(&day);
         if !exists || dropped {
             return Err(Error::malformed(format!("no date of calendar {}: {year}-{month}-{day}", self.name())));

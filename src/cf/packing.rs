@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{not_in_json, number, numbers};
 use crate::error::{Error, Result};
-use crate::model::{DataType, FillValue, RawJson};
+use crate::model::{DataType, FillValue, Linear, RawJson};
 
 /// How the stored numbers of a variable become the quantities that they stand for.
 ///
@@ -32,7 +32,7 @@ impl Default for Packing {
 }
 
 /// Values that may stand for "missing", of one variable.
-const MOST_MISSING: usize = 64;
+const MOST_MISSING: usize = 7;
 
 impl Packing {
     /// From the attributes of a variable of this type.
@@ -112,6 +112,11 @@ impl Packing {
         (!is_missing).then(|| stored * self.scale + self.offset)
     }
 
+    /// Scale and offset; `None` where elements are first to be taken for unsigned integers.
+    #[must_use]
+    pub fn line(&self) -> Option<Linear> {
+        self.unsigned_bits.is_none().then_some(Linear { scale: self.scale, offset: self.offset })
+    }
     /// The missing values as elements of the stored type, for those that it holds.
     #[must_use]
     pub fn missing_elements(&self, data_type: &DataType) -> Vec<FillValue> {
@@ -134,7 +139,7 @@ fn signed_bits(data_type: &DataType) -> Option<u32> {
 }
 
 /// A number as an element; `None` where the type does not hold it, or is not one of numbers.
-fn element(value: f64, data_type: &DataType) -> Option<FillValue> {
+pub(crate) fn element(value: f64, data_type: &DataType) -> Option<FillValue> {
     macro_rules! integer {
         ($type:ty) => {{
             let fits = value.fract() == 0.0 && value >= <$type>::MIN as f64 && value <= <$type>::MAX as f64;
@@ -158,6 +163,29 @@ fn element(value: f64, data_type: &DataType) -> Option<FillValue> {
         _ => None,
     };
     bytes.map(FillValue::new)
+}
+
+/// The number that an element is; `None` where its type is not one of numbers.
+pub(crate) fn number_of(element: &[u8], data_type: &DataType) -> Option<f64> {
+    macro_rules! read {
+        ($type:ty) => {
+            <$type>::from_ne_bytes(element.try_into().ok()?)
+        };
+    }
+    Some(match data_type {
+        DataType::I8 => read!(i8).into(),
+        DataType::I16 => read!(i16).into(),
+        DataType::I32 => read!(i32).into(),
+        DataType::I64 => read!(i64) as f64,
+        DataType::U8 => read!(u8).into(),
+        DataType::U16 => read!(u16).into(),
+        DataType::U32 => read!(u32).into(),
+        DataType::U64 => read!(u64) as f64,
+        DataType::F16 => read!(half::f16).into(),
+        DataType::F32 => read!(f32).into(),
+        DataType::F64 => read!(f64),
+        _ => return None,
+    })
 }
 
 /// A float of xarray's: base64 of eight bytes.

@@ -124,7 +124,9 @@ impl TimeUnits {
         let length = self.step.nanoseconds();
         let grain = if length > 1_000 { 1_000.0 } else { 1.0 };
         let part = ((steps - whole) * length as f64 / grain).round() * grain;
-        self.at(whole as i128, part as i128)
+        #[allow(clippy::cast_possible_truncation, reason = "both are whole numbers, far within 128 bits")]
+        let (whole, part) = (whole as i128, part as i128);
+        self.at(whole, part)
     }
     /// As [`date_time`](Self::date_time) for a whole number of steps.
     ///
@@ -176,7 +178,7 @@ fn moment(calendar: Calendar, time: &DateTime) -> Result<i128> {
 fn from_moment(calendar: Calendar, moment: i128) -> Result<DateTime> {
     /// A hundred million years.
     const MOST_DAYS: i64 = 36_524_000_000;
-    let days = i64::try_from(moment.div_euclid(DAY)).ok().filter(|days| days.abs() <= MOST_DAYS).ok_or_else(too_far)?;
+    let days = i64::try_from(moment.div_euclid(DAY)).ok().filter(|days| (-MOST_DAYS..=MOST_DAYS).contains(days)).ok_or_else(too_far)?;
     let of_day = moment.rem_euclid(DAY);
     let (year, month, day) = calendar.date(days);
     let part = |length: i128, count: i128| u8::try_from(of_day / (length * SECOND) % count).unwrap_or(0);
@@ -198,7 +200,7 @@ fn parse_reference(text: &str) -> Option<(DateTime, i32)> {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    let end = unsigned.find(['T', 't']).or_else(|| unsigned.find(char::is_whitespace)).unwrap_or(unsigned.len());
+    let end = unsigned.find(|c: char| c.is_whitespace() || matches!(c, 'T' | 't')).unwrap_or(unsigned.len());
     let (date, rest) = unsigned.split_at(end);
     let mut parts = date.trim_end_matches(['Z', 'z']).split('-');
     let year: i64 = digits(parts.next()?, 9)?;

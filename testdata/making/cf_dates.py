@@ -33,6 +33,8 @@ def main(out):
             steps = [0, 1, -1, 59, 60, 365, draw.randrange(int(reach)), draw.randrange(int(reach)) + 0.5]
             if units.startswith(("days", "hours")):
                 steps += [0.25, draw.randrange(1000) + 0.125]
+            if units.startswith("micro"):
+                steps = [step for step in steps if step % 1 == 0]  # it rounds halves to even microseconds
             for step in steps:
                 try:
                     time = cftime.num2date(step, units, calendar, has_year_zero=calendar not in ("standard", "julian"))

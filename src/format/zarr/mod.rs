@@ -44,6 +44,7 @@ pub use spatial::Spatial;
 pub use store::{Node, NodeKind, Version, ZarrStore};
 pub use walk::ChildrenParser;
 
+use crate::cf::Packing;
 use crate::error::Result;
 use crate::model::{
     ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson, Reference, Scaling,
@@ -61,6 +62,13 @@ struct Context<'a> {
     /// Whether some objects of the store are compressed by an archive.
     compressed_members: bool,
     limits: &'a Limits,
+}
+
+/// What numbers stand for by CF's attributes. Where they are not as CF has them, for themselves: the array can be read all the same.
+fn scaling(attributes: &RawJson, data_type: &DataType) -> Scaling {
+    let Ok(packing) = Packing::of(attributes, data_type) else { return Scaling::default() };
+    let line = packing.line();
+    Scaling { lines: line.filter(|line| !line.is_identity()).into_iter().collect(), nodata: packing.missing_elements(data_type) }
 }
 
 impl Context<'_> {
@@ -99,7 +107,7 @@ impl Context<'_> {
             chains.push(std::iter::once(CodecSpec::Deflate).chain(inner).collect());
         }
         let attributes = attributes.map_or_else(RawJson::default, store::raw);
-        let scaling = Scaling::default();
+        let scaling = scaling(&attributes, &data_type);
         let meta = ArrayMeta { source: self.source.clone(), dims, grid, data_type, fill_value, order, chains, manifest, scaling, attributes };
         meta.check(self.limits)?;
         Ok(meta)

@@ -35,8 +35,7 @@ pub struct ScaleLevel {
     pub path: String,
     /// The path of the level that it was made from.
     pub derived_from: Option<String>,
-    /// Factors along y and x: of the cells of [`derived_from`](Self::derived_from) in a layout, of the units of its axes in OME-Zarr. Empty
-    /// where they are not told.
+    /// Factors along the axes, the last two y and x: its cells in those of [`derived_from`](Self::derived_from). Empty where they are not told.
     pub scale: Vec<f64>,
     /// From the corners of its cells to coordinates, where the level itself tells it.
     pub transform: Option<GeoTransform>,
@@ -115,10 +114,21 @@ fn of_layout(entry: &Map<String, Value>) -> Option<ScaleLevel> {
     })
 }
 
+/// The transform of OME-Zarr is of the centres of cells, in the units of its axes, of which the last two are y and x.
 fn of_dataset(entry: &Map<String, Value>) -> Option<ScaleLevel> {
     let transforms = entry.get("coordinateTransformations").and_then(Value::as_array);
-    let scale = transforms.and_then(|list| list.iter().find(|t| t.get("type").is_some_and(|kind| kind == "scale"))?.get("scale"));
-    Some(ScaleLevel { path: text(entry, ["path", "path"])?, derived_from: None, scale: scale.and_then(floats).unwrap_or_default(), transform: None })
+    let of = |wanted: &str| transforms?.iter().find(|t| t.get("type").is_some_and(|kind| kind == wanted))?.get(wanted)?.as_array();
+    let number = |list: Option<&Vec<Value>>, from_end: usize| {
+        let list = list?;
+        list.get(list.len().checked_sub(from_end)?)?.as_f64().filter(|n| n.is_finite())
+    };
+    let (scale, translation) = (of("scale"), of("translation"));
+    let cell = number(scale, 1).zip(number(scale, 2)).filter(|(x, y)| *x > 0.0 && *y > 0.0);
+    let transform = cell.map(|(x, y)| {
+        let (left, top) = (number(translation, 1).unwrap_or(0.0), number(translation, 2).unwrap_or(0.0));
+        GeoTransform::new([left - 0.5 * x, x, 0.0, top - 0.5 * y, 0.0, y])
+    });
+    Some(ScaleLevel { path: text(entry, ["path", "path"])?, transform, ..ScaleLevel::default() })
 }
 
 /// The identifier of a matrix is the path of its group.
@@ -159,6 +169,10 @@ mod tests {
             ),
             ["s0", "s1"]
         );
+        let ome = of(
+            r#"{"multiscales":[{"datasets":[{"path":"0","coordinateTransformations":[{"type":"scale","scale":[1,0.5,0.25]},{"type":"translation","translation":[0,10,20]}]}]}]}"#,
+        );
+        assert_eq!(ome.unwrap().unwrap().levels[0].transform.map(|t| t.apply(0.5, 0.5)), Some((20.0, 10.0)));
         assert_eq!(paths(r#"{"ome":{"version":"0.5","multiscales":[{"datasets":[{"path":"0"}]}]}}"#), ["0"]);
         let tiles = of(
             r#"{"multiscales":{"resampling_method":"average","tile_matrix_set":{"id":"own","crs":"http://www.opengis.net/def/crs/EPSG/0/32631",

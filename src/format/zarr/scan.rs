@@ -216,8 +216,8 @@ fn equal(word: u64, byte: u8) -> u64 {
 
 /// For each bit whether the number of bits up to it, itself counted, is odd.
 fn prefix_parity(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
+    for shift in [1_u32, 2, 4, 8, 16, 32] {
+        bits ^= bits.wrapping_shl(shift);
     }
     bits
 }

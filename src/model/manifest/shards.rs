@@ -142,7 +142,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Endian, KeyNames, ObjectMap};
+    use crate::model::{Endian, KeyNames, Limits, ObjectKey, ObjectMap};
 
     fn object() -> ObjectKey {
         ObjectKey::new("memory://t")

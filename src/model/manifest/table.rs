@@ -207,7 +207,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{ChunkGrid, ChunkManifest};
+    use crate::model::{ChunkGrid, ChunkManifest, Limits};
 
     fn object() -> ObjectKey {
         ObjectKey::new("memory://t")
