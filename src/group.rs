@@ -1,28 +1,45 @@
 //! A Zarr hierarchy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
 use crate::array::ChunkedArray;
 use crate::dataset::OpenStats;
-use crate::engine::Session;
-use crate::error::{Error, Result};
-use crate::format::zarr::{NodeKind, Version, ZarrParser, ZarrStore};
+use crate::engine::{DynArray, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::zarr::{Node, NodeKind, Version, ZarrParser, ZarrStore};
 use crate::io::Counters;
 use crate::model::{ArrayMeta, ObjectKey, ObjectMap, RawJson};
 
 /// A Zarr group or array and what is below it.
 ///
-/// What consolidated metadata tells is known at once; other nodes are fetched when they are asked for.
+/// What consolidated metadata tells is known at once, and only what is asked for is parsed; other nodes are fetched when they are asked for.
+/// Paths are names between single slashes, relative to the group; the empty path is the group itself. Names that could lead out of the
+/// store (`..`, backslashes, control characters, these percent-encoded) are refused.
 #[derive(Clone)]
 pub struct Group {
     session: Session,
     store: Arc<RwLock<ZarrStore>>,
     source: ObjectKey,
+    /// Where in the store it is; empty for the root.
+    path: String,
     counters: Arc<Counters>,
-    /// Arrays made so far, by their paths: the caches know an array by its handle.
+    /// Arrays made so far, by their paths from the root: the caches know an array by its handle.
     arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
+}
+
+/// A node right below a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Child {
+    /// Its name, which is also its path from the group.
+    pub name: String,
+    /// Whether it is an array; else it is a group.
+    pub is_array: bool,
 }
 
 impl Session {
@@ -48,7 +65,7 @@ impl Session {
                 for (path, node) in self.drive(walk, counters).await.map_err(named)? {
                     store.insert(&path, node)?;
                 }
-                if store.paths().next().is_none() {
+                if store.is_empty() {
                     return Err(named(e));
                 }
                 store.set_complete();
@@ -56,7 +73,14 @@ impl Session {
             }
             store => store.map_err(named)?,
         };
-        Ok(Group { session: self.clone(), store: Arc::new(RwLock::new(store)), source, counters: counters.clone(), arrays: Arc::default() })
+        Ok(Group {
+            session: self.clone(),
+            store: Arc::new(RwLock::new(store)),
+            source,
+            path: String::new(),
+            counters: counters.clone(),
+            arrays: Arc::default(),
+        })
     }
 
     /// Whether looking through all names costs no requests: those of a local folder or of a list.
@@ -69,14 +93,31 @@ impl Session {
 }
 
 impl Group {
-    fn known<R>(&self, f: impl FnOnce(&ZarrStore) -> R) -> R {
+    pub(crate) fn known<R>(&self, f: impl FnOnce(&ZarrStore) -> R) -> R {
         f(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
+    /// The path from the root of the store.
+    pub(crate) fn absolute(&self, path: &str) -> String {
+        let path = path.trim_matches('/');
+        match (self.path.as_str(), path) {
+            ("", path) => path.to_owned(),
+            (own, "") => own.to_owned(),
+            (own, path) => format!("{own}/{path}"),
+        }
+    }
+    fn named(&self, path: &str) -> String {
+        if path.is_empty() { self.source.url().to_owned() } else { format!("{}/{path}", self.source.url()) }
+    }
 
-    /// Where it is.
+    /// Where the root of the store is.
     #[must_use]
     pub fn source(&self) -> &ObjectKey {
         &self.source
+    }
+    /// Its path from the root of the store; empty for the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
     /// The version of its root, for people.
     #[must_use]
@@ -92,47 +133,94 @@ impl Group {
     pub fn open_stats(&self) -> OpenStats {
         OpenStats::of(&self.counters)
     }
-    /// The paths of the arrays that are known, sorted: all of them where metadata is consolidated. The root's own is empty.
+    /// Whether all nodes are known: by consolidated metadata, because they were listed, or because the root is an array.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.known(ZarrStore::is_complete)
+    }
+    /// The paths of the arrays that are known, sorted: all of them where metadata is consolidated. The group's own is empty.
     #[must_use]
     pub fn known_arrays(&self) -> Vec<String> {
-        self.known(|store| store.arrays().map(str::to_owned).collect())
+        let arrays = self.known(ZarrStore::arrays);
+        if self.path.is_empty() {
+            return arrays;
+        }
+        let below = |path: String| match path.strip_prefix(&self.path)? {
+            "" => Some(String::new()),
+            rest => rest.strip_prefix('/').map(str::to_owned),
+        };
+        arrays.into_iter().filter_map(below).collect()
     }
-    /// The paths of all arrays, sorted; lists the store where the metadata is not consolidated.
+    /// The paths of all arrays below, sorted; lists the store where the metadata is not consolidated.
     ///
     /// # Errors
     /// `Unsupported` where the store cannot list; `Malformed`, `Storage`.
     pub async fn arrays(&self) -> Result<Vec<String>> {
-        if !self.known(ZarrStore::is_complete) {
-            let walk = self.known(|store| store.children_parser("", &self.session.inner.limits))?;
+        if !self.is_complete() {
+            let walk = self.known(|store| store.children_parser(&self.path, &self.session.inner.limits))?;
             let found = self.session.drive(walk, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
             let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
             for (path, node) in found {
                 store.insert(&path, node)?;
             }
-            store.set_complete();
+            if self.path.is_empty() {
+                store.set_complete();
+            }
         }
         Ok(self.known_arrays())
     }
-    /// An array by its path from here, without a leading slash; an empty path is the root itself. Fetches the documents of a node that is
-    /// not known.
+    /// What is right below the group, sorted by name; lists the store where the metadata is not consolidated.
+    ///
+    /// # Errors
+    /// `Unsupported` where the store cannot list; `Malformed`, `Storage`.
+    pub async fn children(&self) -> Result<Vec<Child>> {
+        if !self.is_complete() {
+            self.arrays().await?;
+        }
+        let children = self.known(|store| store.children(&self.path));
+        Ok(children.into_iter().map(|(name, kind)| Child { name, is_array: kind == NodeKind::Array }).collect())
+    }
+    /// The group at a path from here. Fetches the documents of a node that is not known; a group without documents of its own is one
+    /// if something is known, or listed, to be below it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage` where it is an array; `Malformed`, `Storage`.
+    pub async fn group(&self, path: &str) -> Result<Self> {
+        let path = self.absolute(path);
+        let kind = match self.known(|store| store.kind_of(&path)) {
+            None if !self.is_complete() => self.find(&path).await?.map(|node| node.kind()),
+            kind => kind,
+        };
+        match kind {
+            Some(NodeKind::Group) => Ok(Self { path, ..self.clone() }),
+            Some(NodeKind::Array) => Err(Error::usage("an array, not a group").in_object(&self.named(&path))),
+            None => Err(Error::not_found(&self.named(&path))),
+        }
+    }
+    /// Asks the store for the node at a path from the root, and keeps it.
+    async fn find(&self, path: &str) -> Result<Option<Node>> {
+        let parser = self.known(|store| store.node_parser(path, &self.session.inner.limits))?;
+        let node = self.session.drive(parser, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
+        if let Some(node) = &node {
+            self.store.write().unwrap_or_else(PoisonError::into_inner).insert(path, node.clone())?;
+        }
+        Ok(node)
+    }
+    /// An array by its path from here; an empty path is the group's own node. Fetches the documents of a node that is not known.
     ///
     /// # Errors
     /// `NotFound`; `Usage` where it is a group; `Malformed`, `Unsupported`, `Limit`, `Storage`.
     pub async fn array(&self, path: &str) -> Result<ChunkedArray> {
         let limits = &self.session.inner.limits;
-        let path = path.trim_matches('/');
-        if let Some(array) = self.made().get(path) {
+        let path = self.absolute(path);
+        if let Some(array) = self.made().get(&path) {
             return Ok(array.clone());
         }
-        if self.known(|store| store.node(path).is_some() || store.is_complete()) {
-            return self.make(path, self.known(|store| store.array(path, limits))?);
+        if self.known(|store| store.is_complete() || store.has(&path)) {
+            return self.make(&path, self.known(|store| store.array(&path, limits))?);
         }
-        let parser = self.known(|store| store.node_parser(path, limits))?;
-        let node = self.session.drive(parser, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
-        let node = node.ok_or_else(|| Error::not_found(&format!("{}/{path}", self.source.url())))?;
-        let meta = self.known(|store| store.array_of(path, &node, limits))?;
-        self.store.write().unwrap_or_else(PoisonError::into_inner).insert(path, node)?;
-        self.make(path, meta)
+        let node = self.find(&path).await?.ok_or_else(|| Error::not_found(&self.named(&path)))?;
+        self.make(&path, self.known(|store| store.array_of(&path, &node, limits))?)
     }
     fn made(&self) -> MutexGuard<'_, HashMap<String, ChunkedArray>> {
         self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
@@ -142,22 +230,56 @@ impl Group {
         // Of two that were made at once the first stays.
         Ok(self.made().entry(path.to_owned()).or_insert(array).clone())
     }
+    /// The coordinates of the variables right in this group, by name, all fetched at once: arrays of one axis that are named as it is, and
+    /// what the attribute `coordinates` of the group or of an array names (CF 1.11, section 5). Values are as stored.
+    ///
+    /// # Errors
+    /// `Unsupported` where the metadata is not consolidated and the store cannot list; what reading one of them may fail with. Arrays that
+    /// cannot be understood are left out.
+    pub async fn coordinates(&self) -> Result<BTreeMap<String, DynArray>> {
+        let arrays = self.coordinate_arrays().await?;
+        let read = arrays.into_iter().map(|(name, array)| async move { array.read_dyn(..).await.map(|values| (name, values)) });
+        Ok(try_join_all(read).await?.into_iter().collect())
+    }
+    /// The arrays whose values [`coordinates`](Self::coordinates) gives, by name; reads none of them.
+    ///
+    /// # Errors
+    /// `Unsupported` where the metadata is not consolidated and the store cannot list; `Malformed`, `Storage`.
+    pub async fn coordinate_arrays(&self) -> Result<BTreeMap<String, ChunkedArray>> {
+        let mut arrays = BTreeMap::new();
+        for child in self.children().await?.into_iter().filter(|child| child.is_array) {
+            match self.array(&child.name).await {
+                Ok(array) => drop(arrays.insert(child.name, array)),
+                Err(e) if matches!(e.kind(), ErrorKind::Unsupported(_) | ErrorKind::Malformed(_) | ErrorKind::Limit { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let mut names: HashSet<String> = HashSet::new();
+        let own = self.attributes("").unwrap_or_default();
+        for attributes in arrays.values().map(ChunkedArray::attributes).chain([&own]) {
+            if let Some(Value::String(list)) = attributes.get("coordinates") {
+                names.extend(list.split_whitespace().map(str::to_owned));
+            }
+        }
+        arrays.retain(|name, array| names.contains(name) || matches!(array.dims(), [only] if only.name == *name));
+        Ok(arrays)
+    }
     /// Whether a known path is an array (`true`) or a group (`false`).
     #[must_use]
     pub fn is_array(&self, path: &str) -> Option<bool> {
-        self.known(|store| store.kind_of(path)).map(|kind| kind == NodeKind::Array)
+        self.known(|store| store.kind_of(&self.absolute(path))).map(|kind| kind == NodeKind::Array)
     }
     /// The attributes of a known node.
     ///
     /// # Errors
     /// `NotFound` where it is not known, `Malformed` where its documents are.
     pub fn attributes(&self, path: &str) -> Result<RawJson> {
-        self.known(|store| store.attributes(path))
+        self.known(|store| store.attributes(&self.absolute(path)))
     }
 }
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Group({} {}, {} arrays known)", self.source, self.format(), self.known_arrays().len())
+        write!(f, "Group({} {})", self.named(&self.path), self.format())
     }
 }

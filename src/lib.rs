@@ -37,6 +37,7 @@
 #![cfg_attr(not(feature = "read"), allow(rustdoc::broken_intra_doc_links, reason = "the session is behind a feature"))]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cut numbers that they know"))]
 
+pub mod cf;
 #[cfg_attr(
     not(test),
     deny(
@@ -79,9 +80,13 @@ mod dataset;
 #[cfg(feature = "read")]
 mod engine;
 #[cfg(feature = "read")]
+mod georeference;
+#[cfg(feature = "read")]
 mod group;
 #[cfg(feature = "read")]
 mod io;
+#[cfg(feature = "read")]
+mod pyramid;
 
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray, Mask, Masked};
@@ -93,4 +98,8 @@ pub use dataset::{Dataset, OpenStats};
 pub use engine::{DynArray, Element, Float, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
-pub use group::Group;
+pub use georeference::ArrayGeoreference;
+#[cfg(feature = "read")]
+pub use group::{Child, Group};
+#[cfg(feature = "read")]
+pub use pyramid::ZarrPyramid;

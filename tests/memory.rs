@@ -4,56 +4,20 @@
 
 #[path = "../benches/common/mod.rs"]
 mod common;
+#[path = "support/heap.rs"]
+mod heap;
 #[path = "support/paged.rs"]
 mod paged;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::tiff::{Image, Packing};
 use common::zarr;
+use heap::{Counting, peak_of};
 use ndarray::{Array2, Array3, Ix3};
 use swath::model::Region;
 use swath::{ChunkedArray, Dataset, Session, SessionOptions};
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grown(bytes: usize) {
-    PEAK.fetch_max(LIVE.fetch_add(bytes, SeqCst) + bytes, SeqCst);
-}
-
-// SAFETY: every call is handed on to the system's allocator unchanged; only numbers are kept.
-#[allow(unsafe_code, reason = "a counting allocator is the only way to see the peak of the heap")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), SeqCst);
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new are counted together: a move holds both.
-        grown(size);
-        // SAFETY: the caller's promise is the same.
-        let moved = unsafe { System.realloc(at, layout, size) };
-        LIVE.fetch_sub(if moved.is_null() { size } else { layout.size() }, SeqCst);
-        moved
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -61,14 +25,6 @@ static ALLOCATOR: Counting = Counting;
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What `work` gives, and the most bytes that were allocated meanwhile beside those before.
-fn peak_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
-    let before = LIVE.load(SeqCst);
-    PEAK.store(before, SeqCst);
-    let result = work();
-    (result, PEAK.load(SeqCst).saturating_sub(before))
 }
 
 const MIB: usize = 1 << 20;

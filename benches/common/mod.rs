@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 pub(crate) mod limits;
+pub(crate) mod metadata;
 pub(crate) mod tiff;
 pub(crate) mod zarr;
 

@@ -308,6 +308,9 @@ pub struct ReadPlan {
     pub bytes: u64,
     /// Whether every request's length is known; else `bytes` is a part of the sum.
     pub exact: bool,
+    /// An upper bound of the bytes: [`bytes`](Self::bytes) where they are exact. A whole object of unknown length counts as its chunks decoded,
+    /// an eighth of that and 64 KiB, which no common codec exceeds on data that it cannot compress.
+    pub bytes_at_most: u64,
     /// Bytes of the output.
     pub output_bytes: u64,
     /// Requests that finding the chunks took: pages of a table read now, and kept.
@@ -338,7 +341,13 @@ impl ReadPlan {
             requests.extend(array.session.io.plan(&wants).into_iter().map(of));
         }
         let element = array.meta.data_type.size().unwrap_or(0) as u64;
+        let worst = |chunks: usize| {
+            let decoded = array.chunk_bytes().saturating_mul(chunks as u64);
+            decoded.saturating_add(decoded / 8).saturating_add(64 << 10)
+        };
+        let at_most = |sum: u64, request: &Request| sum.saturating_add(request.length.unwrap_or_else(|| worst(request.chunks)));
         Self {
+            bytes_at_most: requests.iter().fold(0, at_most),
             chunks: planned.parts.len(),
             absent: count(|p| matches!(p, Source::Absent)),
             cached: count(|p| matches!(p, Source::Decoded(_))),

@@ -54,6 +54,8 @@ pub(crate) use ranges::MergePolicy;
 
 /// Rounds after which a parser that is still not done is given up.
 const MOST_ROUNDS: usize = 10_000;
+/// Documents above this are parsed on a thread of their own, so that others are not kept waiting.
+const LONG_DOCUMENT: u64 = 1 << 20;
 /// The threads that wait; none of them ever decodes.
 const WORKERS: usize = 2;
 
@@ -141,11 +143,27 @@ impl Io {
     /// # Errors
     /// The parser's, the stores', and [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it reads more than
     /// `max_metadata_bytes`.
-    pub(crate) async fn drive<P: Parser>(&self, mut parser: P, counters: &Arc<Counters>) -> Result<P::Output> {
+    pub(crate) async fn drive<P>(&self, mut parser: P, counters: &Arc<Counters>) -> Result<P::Output>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + 'static,
+    {
         let allowed = self.0.limits.max_metadata_bytes;
-        let mut taken = 0_u64;
+        let (mut taken, mut parsed) = (0_u64, 0_u64);
         for _ in 0..MOST_ROUNDS {
-            let wants = match parser.step()? {
+            let step = if taken - parsed > LONG_DOCUMENT {
+                let work = tokio::task::spawn_blocking(move || {
+                    let step = parser.step();
+                    (parser, step)
+                });
+                let (back, step) = work.await.map_err(|_| Error::storage("parsing was cut short"))?;
+                parser = back;
+                step
+            } else {
+                parser.step()
+            };
+            parsed = taken;
+            let wants = match step? {
                 Step::Done(output) => return Ok(output),
                 Step::Need(wants) => wants,
             };

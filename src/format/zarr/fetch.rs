@@ -99,10 +99,18 @@ impl Fetch {
     }
     /// A document that was asked for.
     pub(super) fn text(&self, name: &str) -> Result<Option<Text>> {
-        let Some(Some(bytes)) = self.found.get(name) else { return Ok(None) };
-        Text::new(bytes, &self.limits).map(Some).map_err(|e| match self.objects.resolve(name) {
+        let text = self.bytes(name).map(|bytes| Text::new(bytes, &self.limits)).transpose();
+        text.map_err(|e| self.in_document(name, e))
+    }
+    /// The bytes of a document that was asked for.
+    pub(super) fn bytes(&self, name: &str) -> Option<&Bytes> {
+        self.found.get(name)?.as_ref()
+    }
+    /// An error, with the document that it was found in.
+    pub(super) fn in_document(&self, name: &str, e: Error) -> Error {
+        match self.objects.resolve(name) {
             Some(Reference::Whole(object)) => e.in_object(object.url()),
             _ => e.in_object(name),
-        })
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{ZarrParser, ZarrStore};
+use super::{Multiscales, Spatial, ZarrParser, ZarrStore};
+use crate::cf::{GridMapping, Packing, TimeUnits};
 use crate::format::archive::ArchiveParser;
-use crate::model::{Got, Limits, ObjectKey, ObjectMap, PageId, Parser, Reference, Step, Want};
+use crate::model::{DataType, Got, Limits, ObjectKey, ObjectMap, PageId, Parser, RawJson, Reference, Step, Want};
 
 fn open(name: &str, data: &[u8]) -> Option<ZarrStore> {
     let map = HashMap::from([(name.to_owned(), Reference::Inline(Bytes::copy_from_slice(data)))]);
@@ -30,8 +31,11 @@ fn limits() -> Limits {
 
 fn read_all(name: &str, data: &[u8]) {
     let Some(store) = open(name, data) else { return };
-    for path in store.paths() {
-        let _any = store.attributes(path);
+    for path in &store.paths() {
+        let _any = (store.kind_of(path), store.children(path));
+        if let Ok(attributes) = store.attributes(path) {
+            conventions(&attributes);
+        }
         if let Ok(meta) = store.array(path, &limits()) {
             let first = vec![0; meta.grid.rank()];
             if meta.grid.contains(&first) {
@@ -40,6 +44,19 @@ fn read_all(name: &str, data: &[u8]) {
             }
         }
     }
+}
+
+/// What attributes say by the conventions.
+fn conventions(attributes: &RawJson) {
+    if let Ok(Some(scales)) = Multiscales::of(attributes) {
+        let _any: Vec<_> = (0..scales.levels.len().min(16)).map(|level| scales.factors(level)).collect();
+    }
+    if let Ok(Some(time)) = TimeUnits::of(attributes) {
+        for steps in [0.0, -1.5, 1e9, 1e18, f64::MAX] {
+            let _any = time.date_time(steps).map(|date| time.steps(&date));
+        }
+    }
+    let _any = (Spatial::of(attributes), GridMapping::of(attributes), Packing::of(attributes, &DataType::I16));
 }
 
 /// A `.zarray`.

@@ -1,19 +1,23 @@
 //! Zarr, versions 2 and 3: documents of JSON to [`ArrayMeta`].
 //!
-//! [`ZarrParser`] opens a root and gives a [`ZarrStore`]: the documents that were found, kept as text and parsed when an array is asked
+//! [`ZarrParser`] opens a root and gives a [`ZarrStore`]: the documents that were found, kept as they came and parsed when an array is asked
 //! for. What consolidated metadata does not tell is found by a [`NodeParser`] (one node) or a [`ChildrenParser`] (by listing).
 
 mod base64;
 mod chain;
 mod codecs;
+mod consolidated;
 mod dtype;
 mod fetch;
 mod fill;
 mod grid;
 mod json;
+mod multiscales;
 mod parser;
 mod path;
+mod scan;
 mod sharding;
+mod spatial;
 mod store;
 mod v2;
 mod v3;
@@ -34,10 +38,13 @@ pub(crate) use base64::decode as decode_base64;
 pub(crate) use json::{clean, for_each_member};
 pub(crate) use path::check_name;
 
+pub use multiscales::{Multiscales, ScaleLevel};
 pub use parser::{NodeParser, ZarrParser};
+pub use spatial::Spatial;
 pub use store::{Node, NodeKind, Version, ZarrStore};
 pub use walk::ChildrenParser;
 
+use crate::cf::Packing;
 use crate::error::Result;
 use crate::model::{
     ArrayMeta, AxisOrder, ChunkGrid, ChunkManifest, CodecSpec, DataType, Dim, FillValue, Limits, ObjectKey, ObjectMap, RawJson, Reference, Scaling,
@@ -55,6 +62,13 @@ struct Context<'a> {
     /// Whether some objects of the store are compressed by an archive.
     compressed_members: bool,
     limits: &'a Limits,
+}
+
+/// What numbers stand for by CF's attributes. Where they are not as CF has them, for themselves: the array can be read all the same.
+fn scaling(attributes: &RawJson, data_type: &DataType) -> Scaling {
+    let Ok(packing) = Packing::of(attributes, data_type) else { return Scaling::default() };
+    let line = packing.line();
+    Scaling { lines: line.filter(|line| !line.is_identity()).into_iter().collect(), nodata: packing.missing_elements(data_type) }
 }
 
 impl Context<'_> {
@@ -93,7 +107,7 @@ impl Context<'_> {
             chains.push(std::iter::once(CodecSpec::Deflate).chain(inner).collect());
         }
         let attributes = attributes.map_or_else(RawJson::default, store::raw);
-        let scaling = Scaling::default();
+        let scaling = scaling(&attributes, &data_type);
         let meta = ArrayMeta { source: self.source.clone(), dims, grid, data_type, fill_value, order, chains, manifest, scaling, attributes };
         meta.check(self.limits)?;
         Ok(meta)

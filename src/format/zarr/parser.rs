@@ -1,5 +1,8 @@
 //! Opening a root, and finding single nodes.
 
+use bytes::Bytes;
+
+use super::consolidated::Consolidated;
 use super::fetch::Fetch;
 use super::json::{self, Text};
 use super::path::{check_name, join};
@@ -35,12 +38,13 @@ impl ZarrParser {
             return Ok(Step::Need(wants));
         }
         let mut store = ZarrStore::unknown(self.fetch.objects().clone(), self.source.clone());
-        if let Some(root) = self.fetch.text("zarr.json")? {
-            if v3_root(&mut store, root)? {
+        let limits = self.fetch.limits();
+        if let Some(root) = self.fetch.bytes("zarr.json") {
+            if v3_root(&mut store, root, limits).map_err(|e| self.fetch.in_document("zarr.json", e))? {
                 return Ok(Step::Done(store));
             }
-        } else if let Some(document) = self.fetch.text(".zmetadata")? {
-            v2_consolidated(&mut store, &document)?;
+        } else if let Some(document) = self.fetch.bytes(".zmetadata") {
+            v2_consolidated(&mut store, document, limits).map_err(|e| self.fetch.in_document(".zmetadata", e))?;
             return Ok(Step::Done(store));
         }
         if let ObjectMap::References(map) = self.fetch.objects() {
@@ -72,17 +76,17 @@ impl ZarrParser {
             let node = match document {
                 "zarr.json" => self.fetch.text(name)?.map(Node::v3),
                 // Listed by the document that says what it is.
-                ".zarray" | ".zgroup" if store.node(path).is_none() => v2_node(&self.fetch, path)?,
+                ".zarray" | ".zgroup" if !store.has(path) => v2_node(&self.fetch, path)?,
                 _ => None,
             };
             if let Some(node) = node {
                 store.insert(path, node)?;
             }
         }
-        if store.paths().next().is_none() {
+        if store.is_empty() {
             return Err(Error::not_found(self.source.url()));
         }
-        if let Some(version) = store.node("").map(Node::version) {
+        if let Some(version) = store.root_version() {
             store.set(version, true);
         }
         store.set_complete();
@@ -107,59 +111,51 @@ fn is_document(name: &str) -> bool {
 }
 
 /// Whether the root's `zarr.json` tells all: an array, or a group with consolidated metadata.
-fn v3_root(store: &mut ZarrStore, root: Text) -> Result<bool> {
+fn v3_root(store: &mut ZarrStore, document: &Bytes, limits: &Limits) -> Result<bool> {
+    let (consolidated, beside) = Consolidated::v3(document, limits)?;
+    let root = if consolidated.is_some() { beside.text(document, limits)? } else { Text::new(document, limits)? };
     let kind: Option<String> = root.member("node_type")?.map(|v| json::parse("node_type", v)).transpose()?;
-    let consolidated = match kind.as_deref() {
-        Some("array") => None,
-        Some("group") => root.member("consolidated_metadata")?.filter(|v| v.get() != "null").map(|v| root.part(v)),
+    let is_array = match kind.as_deref() {
+        Some("array") => true,
+        Some("group") => false,
         _ => return Err(Error::malformed("zarr.json: node_type is neither array nor group")),
     };
     if root.member("zarr_format")?.is_none_or(|v| v.get() != "3") {
         return Err(Error::malformed("zarr.json with another zarr_format than 3"));
     }
-    let is_array = kind.as_deref() == Some("array");
     store.insert("", Node::v3(root))?;
+    let consolidated = consolidated.filter(|_| !is_array);
     store.set(Version::V3, is_array || consolidated.is_some());
     let Some(consolidated) = consolidated else { return Ok(is_array) };
-    if let Some(kind) = consolidated.member("kind")?.filter(|v| v.get() != "\"inline\"") {
-        return Err(Error::unsupported(format!("consolidated metadata of kind {}", kind.get().chars().take(40).collect::<String>())));
+    if let Some(kind) = beside.kind.and_then(|range| document.get(range)).filter(|kind| *kind != b"\"inline\"") {
+        return Err(Error::unsupported(format!("consolidated metadata of kind {}", short(kind))));
     }
-    let metadata = consolidated.member("metadata")?.ok_or_else(|| Error::malformed("consolidated_metadata without metadata"))?;
-    let metadata = consolidated.part(metadata);
-    json::for_each_member(metadata.get(), MAX_NODES, |path, document| {
-        // Some writers begin paths with a slash.
-        let path = path.strip_prefix('/').unwrap_or(&path);
-        if path.is_empty() { Ok(()) } else { store.insert(path, Node::v3(metadata.part(document))) }
-    })?;
+    store.set_consolidated(consolidated);
     Ok(true)
 }
 
 /// `.zmetadata`: the documents of all nodes by name.
-pub(super) fn v2_consolidated(store: &mut ZarrStore, document: &Text) -> Result<()> {
-    if let Some(format) = document.member("zarr_consolidated_format")?.filter(|v| v.get() != "1") {
-        return Err(Error::unsupported(format!("zarr_consolidated_format {}", format.get().chars().take(40).collect::<String>())));
+fn v2_consolidated(store: &mut ZarrStore, document: &Bytes, limits: &Limits) -> Result<()> {
+    let (consolidated, beside) = Consolidated::v2(document, limits)?;
+    let rest = beside.text(document, limits)?;
+    if let Some(format) = rest.member("zarr_consolidated_format")?.filter(|v| v.get() != "1") {
+        return Err(Error::unsupported(format!("zarr_consolidated_format {}", short(format.get().as_bytes()))));
     }
-    if document.member("record_size")?.is_some() {
+    if rest.member("record_size")?.is_some() {
         return Err(Error::unsupported("references in Parquet"));
     }
-    let metadata = document.member("metadata")?.ok_or_else(|| Error::malformed(".zmetadata without metadata"))?;
-    let metadata = document.part(metadata);
-    json::for_each_member(metadata.get(), MAX_NODES.saturating_mul(3), |name, value| {
-        let (path, document) = name.rsplit_once('/').unwrap_or(("", &name));
-        let part = || Some(metadata.part(value));
-        match document {
-            ".zarray" => store.entry_v2(path)?.set_v2(part(), None),
-            ".zattrs" => store.entry_v2(path)?.set_v2(None, part()),
-            ".zgroup" => store.entry_v2(path).map(drop)?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    if store.paths().next().is_none() {
+    let consolidated = consolidated.ok_or_else(|| Error::malformed(".zmetadata without metadata"))?;
+    if consolidated.is_empty() {
         return Err(Error::malformed(".zmetadata without a node"));
     }
     store.set(Version::V2, true);
+    store.set_consolidated(consolidated);
     Ok(())
+}
+
+/// The beginning of a value, for a message.
+fn short(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).chars().take(40).collect()
 }
 
 /// A node of version 2 whose documents were asked for; `None` where there is none.

@@ -11,7 +11,7 @@ const MAX_NAME_BYTES: usize = 4096;
 /// # Errors
 /// `Malformed` with the name.
 pub(crate) fn check_name(name: &str) -> Result<()> {
-    if name.is_empty() {
+    if name.is_empty() || is_plain(name) {
         return Ok(());
     }
     let refuse = || Error::malformed(format!("a name that is refused: {:?}", name.chars().take(80).collect::<String>()));
@@ -26,6 +26,19 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(refuse());
     }
     Ok(())
+}
+
+/// Whether a name is one of the many that need no closer look.
+fn is_plain(name: &str) -> bool {
+    let mut before = b'/';
+    for byte in name.bytes() {
+        let begins = before == b'/';
+        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (!begins && matches!(byte, b'.' | b'/'))) {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/' && name.len() <= MAX_NAME_BYTES
 }
 
 /// What a segment would be to whoever decodes percent signs, as far as it could climb or split.

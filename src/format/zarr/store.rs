@@ -1,10 +1,13 @@
 //! The nodes of a store that are known.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::consolidated::Consolidated;
 use super::json::{self, Text};
 use super::path::{check_name, join};
 use super::{Context, parser, v2, v3, walk};
@@ -79,12 +82,6 @@ impl Node {
             Documents::V3 { document, .. } => Ok(document.member("attributes")?.filter(|v| v.get() != "null").map(RawJson::new).unwrap_or_default()),
         }
     }
-    pub(super) fn set_v2(&mut self, new_array: Option<Text>, new_attributes: Option<Text>) {
-        if let Documents::V2 { array, attributes } = &mut self.0 {
-            *array = new_array.or_else(|| array.take());
-            *attributes = new_attributes.or_else(|| attributes.take());
-        }
-    }
 }
 
 /// A text that is JSON, as that.
@@ -98,7 +95,10 @@ pub struct ZarrStore {
     objects: ObjectMap,
     source: ObjectKey,
     version: Option<Version>,
+    /// What was found one by one.
     nodes: BTreeMap<String, Node>,
+    /// What one document tells of all nodes; looked into where `nodes` has nothing.
+    consolidated: Option<Arc<Consolidated>>,
     complete: bool,
     compressed_members: bool,
 }
@@ -111,11 +111,22 @@ impl ZarrStore {
             ObjectMap::References(map) => map.values().any(|r| matches!(r, Reference::Deflated { .. })),
             ObjectMap::Prefix(_) => false,
         };
-        Self { objects, source, version: None, nodes: BTreeMap::new(), complete: false, compressed_members }
+        Self { objects, source, version: None, nodes: BTreeMap::new(), consolidated: None, complete: false, compressed_members }
     }
     pub(super) fn set(&mut self, version: Version, complete: bool) {
         self.version = Some(version);
         self.complete = complete;
+    }
+    pub(super) fn set_consolidated(&mut self, consolidated: Consolidated) {
+        self.consolidated = Some(Arc::new(consolidated));
+    }
+    /// Whether a node was found by itself, not in consolidated metadata.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.nodes.contains_key(path)
+    }
+    pub(super) fn root_version(&self) -> Option<Version> {
+        self.nodes.get("").map(Node::version).or_else(|| self.consolidated.as_ref().map(|c| c.version()))
     }
 
     /// The version of its root; `None` where the root itself is no node.
@@ -151,43 +162,75 @@ impl ZarrStore {
         self.nodes.insert(path.to_owned(), node);
         Ok(())
     }
-    pub(super) fn entry_v2(&mut self, path: &str) -> Result<&mut Node> {
-        check_name(path)?;
-        Ok(self.nodes.entry(path.to_owned()).or_insert_with(|| Node::v2(None, None)))
-    }
-
     /// A known node.
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<&Node> {
-        self.nodes.get(path)
+    ///
+    /// # Errors
+    /// `Malformed` where a document of it is no text, `Limit`.
+    pub fn node(&self, path: &str) -> Result<Option<Cow<'_, Node>>> {
+        if let Some(node) = self.nodes.get(path) {
+            return Ok(Some(Cow::Borrowed(node)));
+        }
+        let Some(consolidated) = &self.consolidated else { return Ok(None) };
+        let node = consolidated.node(path).map_err(|e| e.in_object(self.source_of(path).url()))?;
+        Ok(node.map(Cow::Owned))
     }
     /// What is known to be at a path; a path above known nodes is a group.
     #[must_use]
     pub fn kind_of(&self, path: &str) -> Option<NodeKind> {
-        match self.nodes.get(path) {
-            Some(node) => Some(node.kind()),
-            None => self.has_below(path).then_some(NodeKind::Group),
-        }
+        let known = self.nodes.get(path).map(Node::kind);
+        known.or_else(|| self.consolidated.as_ref()?.kind(path)).or_else(|| self.has_below(path).then_some(NodeKind::Group))
     }
     fn has_below(&self, path: &str) -> bool {
         let prefix = join(path, "");
         let next = self.nodes.range::<str, _>((Bound::Excluded(prefix.as_str()), Bound::Unbounded)).next();
-        next.is_some_and(|(name, _)| name.starts_with(&prefix))
+        next.is_some_and(|(name, _)| name.starts_with(&prefix)) || self.consolidated.as_ref().is_some_and(|c| c.has_below(path))
     }
-    /// The paths of all known nodes, sorted; the root's is empty.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.nodes.keys().map(String::as_str)
+    /// Whether no node is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.consolidated.as_ref().is_none_or(|c| c.is_empty())
     }
-    /// The paths of all known arrays, sorted.
-    pub fn arrays(&self) -> impl Iterator<Item = &str> {
+    /// The paths of all known nodes, sorted; the root's is empty. Walks over all of them.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.all().into_keys().collect()
+    }
+    /// The paths of all known arrays, sorted. Walks over all nodes.
+    #[must_use]
+    pub fn arrays(&self) -> Vec<String> {
         self.of_kind(NodeKind::Array)
     }
-    /// The paths of all known groups that have documents, sorted.
-    pub fn groups(&self) -> impl Iterator<Item = &str> {
+    /// The paths of all known groups that have documents, sorted. Walks over all nodes.
+    #[must_use]
+    pub fn groups(&self) -> Vec<String> {
         self.of_kind(NodeKind::Group)
     }
-    fn of_kind(&self, kind: NodeKind) -> impl Iterator<Item = &str> {
-        self.nodes.iter().filter(move |(_, node)| node.kind() == kind).map(|(path, _)| path.as_str())
+    fn of_kind(&self, kind: NodeKind) -> Vec<String> {
+        self.all().into_iter().filter(|(_, k)| *k == kind).map(|(path, _)| path).collect()
+    }
+    fn all(&self) -> BTreeMap<String, NodeKind> {
+        let mut all: BTreeMap<String, NodeKind> = BTreeMap::new();
+        for (path, kind) in self.consolidated.iter().flat_map(|c| c.nodes()) {
+            // Documents of one node need not stand side by side.
+            let known = all.entry(path).or_insert(kind);
+            if kind == NodeKind::Array {
+                *known = kind;
+            }
+        }
+        all.extend(self.nodes.iter().map(|(path, node)| (path.clone(), node.kind())));
+        all
+    }
+    /// The names of what is known right below a path, sorted, and what they are. What lies deeper is not walked over.
+    #[must_use]
+    pub fn children(&self, path: &str) -> Vec<(String, NodeKind)> {
+        let prefix = if path.is_empty() { String::new() } else { join(path, "") };
+        let mut names: BTreeSet<String> = self.consolidated.iter().flat_map(|c| c.children(path)).collect();
+        let below = self.nodes.range::<str, _>((Bound::Excluded(prefix.as_str()), Bound::Unbounded));
+        for rest in below.map_while(|(name, _)| name.strip_prefix(&prefix)).filter(|rest| !rest.is_empty()) {
+            names.insert(rest.split('/').next().unwrap_or(rest).to_owned());
+        }
+        let kind = |name: String| self.kind_of(&join(path, &name)).map(|kind| (name, kind));
+        names.into_iter().filter_map(kind).collect()
     }
 
     /// The attributes of a known node; `{}` for a group without documents.
@@ -196,7 +239,7 @@ impl ZarrStore {
     /// `NotFound` where nothing is known at the path, `Malformed` where its documents are.
     pub fn attributes(&self, path: &str) -> Result<RawJson> {
         let source = self.source_of(path);
-        match self.nodes.get(path) {
+        match self.node(path)? {
             Some(node) => node.attributes().map_err(|e| e.in_object(source.url())),
             None if self.kind_of(path).is_some() => Ok(RawJson::default()),
             None => Err(Error::not_found(source.url())),
@@ -207,8 +250,8 @@ impl ZarrStore {
     /// # Errors
     /// `NotFound`, `Usage` where it is a group, `Malformed`, `Unsupported`, `Limit`.
     pub fn array(&self, path: &str, limits: &Limits) -> Result<ArrayMeta> {
-        match self.nodes.get(path) {
-            Some(node) => self.array_of(path, node, limits),
+        match self.node(path)? {
+            Some(node) => self.array_of(path, &node, limits),
             None if self.kind_of(path).is_some() => Err(Error::usage("a group, not an array").in_object(self.source_of(path).url())),
             None => Err(Error::not_found(self.source_of(path).url())),
         }

@@ -78,7 +78,7 @@ fn both_versions_race_and_the_newer_wins() {
         match (store, expected) {
             (Ok(store), Some((version, arrays, complete))) => {
                 assert_eq!(store.version(), Some(version));
-                assert_eq!(store.arrays().collect::<Vec<_>>(), arrays);
+                assert_eq!(store.arrays(), arrays);
                 assert_eq!(store.is_complete(), complete);
             }
             (Err(e), None) => assert!(e.is_not_found(), "{e}"),
@@ -180,7 +180,7 @@ fn nodes_are_found_by_name_and_by_listing() {
     for (path, node) in drive(&mut store.children_parser("", &Limits::default()).unwrap(), &objects, &asked).unwrap() {
         store.insert(&path, node).unwrap();
     }
-    assert_eq!(store.arrays().collect::<Vec<_>>(), ["g/a", "plain/b"]);
+    assert_eq!(store.arrays(), ["g/a", "plain/b"]);
     assert!(!asked.take().concat().contains(&"g/a/c".to_owned()), "arrays are not looked into");
     assert_eq!(store.kind_of("plain"), Some(NodeKind::Group));
     assert_eq!(store.kind_of("plai"), None);
@@ -207,8 +207,8 @@ fn listed_names_tell_all_nodes() {
     let asked = std::cell::RefCell::new(Vec::new());
     let store = drive(&mut parser, &[("elsewhere", V3)], &asked).unwrap();
     assert_eq!(asked.take(), [["elsewhere"]]);
-    assert_eq!(store.arrays().collect::<Vec<_>>(), ["top/a", "top/b"]);
-    assert_eq!(store.groups().collect::<Vec<_>>(), ["top"]);
+    assert_eq!(store.arrays(), ["top/a", "top/b"]);
+    assert_eq!(store.groups(), ["top"]);
     let meta = store.array("top/a", &Limits::default()).unwrap();
     assert_eq!(meta.chains[1].first(), Some(&CodecSpec::Deflate));
     assert!(matches!(meta.manifest.locate(&[0, 0], &meta.grid, &HashMap::new()), Ok(Location::At { chain: 1, .. })));

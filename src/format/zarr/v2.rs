@@ -13,8 +13,9 @@ use super::fill::fill_value;
 use super::grid::{self, Keys};
 use super::json::{self, Text};
 use super::{Context, MAX_MEMBERS};
+use crate::cf::{self, Packing};
 use crate::error::{Error, Result};
-use crate::model::{ArrayMeta, AxisOrder, ChunkManifest, CodecSpec, DataType, Endian};
+use crate::model::{ArrayMeta, AxisOrder, ChunkManifest, CodecSpec, DataType, Endian, FillValue};
 
 pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Context<'_>) -> Result<ArrayMeta> {
     let mut members: HashMap<String, &RawValue> = HashMap::new();
@@ -46,7 +47,7 @@ pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Contex
     };
     let rank = shape.len();
     let keys = Keys { prefixed: false, separator: separator.into() };
-    context.array(
+    let mut meta = context.array(
         shape.clone(),
         dimension_names(attributes, &members, rank),
         grid::regular(&shape, &chunk)?,
@@ -59,7 +60,18 @@ pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Contex
         ChunkManifest::Keys(keys.names(context.objects, context.path, rank)),
         stored.data_type,
         attributes,
-    )
+    )?;
+    // xarray writes `_FillValue` as the fill value, and nowhere else; so a value that was told stands for "missing".
+    if fill.is_some() && Packing::of(&meta.attributes, &meta.data_type).is_ok_and(|p| p.missing.is_empty()) {
+        meta.scaling.nodata.extend(whole_element(&meta));
+    }
+    Ok(meta)
+}
+
+/// The fill value, spelled out; `None` where elements are no numbers.
+fn whole_element(meta: &ArrayMeta) -> Option<FillValue> {
+    let zero = cf::element(0.0, &meta.data_type)?;
+    Some(if meta.fill_value.is_zero() { zero } else { meta.fill_value.clone() })
 }
 
 /// What objects are is said by the first of the filters.
