@@ -234,7 +234,7 @@ fn parted(stream: &[u8]) -> (Vec<u8>, Vec<u8>) {
 #[test]
 #[cfg(feature = "jpeg")]
 fn jpeg_headers_kept_apart() {
-    for (name, bits) in [("jpeg grey", 8), ("deep jpeg grey", 12), ("lossless jpeg, predictor 1", 12)] {
+    for (name, bits) in [("jpeg grey", 8), ("jpeg grey with restarts", 8), ("deep jpeg grey", 12), ("lossless jpeg, predictor 1", 12)] {
         let v = vector(name);
         let (mut headers, data) = parted(&v.encoded);
         // The height is that of the image, of which the chunk is a strip.
