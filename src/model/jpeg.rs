@@ -48,6 +48,7 @@ impl<'a> Iterator for Segments<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
     /// The code of its marker, which is the kind of coding: 0xc0 to 0xcf.
+    #[cfg_attr(not(feature = "jpeg"), allow(dead_code, reason = "only the decoder asks"))]
     pub(crate) marker: u8,
     /// Bits of a sample.
     pub(crate) bits: u8,

@@ -111,3 +111,77 @@ fn predict(predictor: u8, left: i32, above: i32, above_left: i32) -> i32 {
         _ => left.wrapping_add(above) >> 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bits with stuffed zeros, filled up with ones.
+    #[derive(Default)]
+    struct Writer(Vec<bool>);
+
+    impl Writer {
+        fn put(&mut self, value: u32, count: u32) {
+            self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        }
+        fn finish(&mut self, out: &mut Vec<u8>) {
+            for byte in std::mem::take(&mut self.0).chunks(8) {
+                let byte = (0..8).fold(0_u8, |n, bit| n << 1 | u8::from(byte.get(bit).copied().unwrap_or(true)));
+                out.extend(if byte == 0xff { vec![0xff, 0] } else { vec![byte] });
+            }
+        }
+    }
+
+    /// Rows of one component with predictor 1, a restart marker behind each row if wanted. Categories are codes of 5 bits.
+    fn encode(rows: &[Vec<u16>], bits: u8, shift: u8, restarts: bool) -> Vec<u8> {
+        let width = rows[0].len() as u16;
+        let [w1, w0] = width.to_be_bytes();
+        let mut out = vec![0xff, 0xd8, 0xff, 0xc4, 0, 19 + 17, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        out.extend(0..17);
+        out.extend([0xff, 0xdd, 0, 4, if restarts { w1 } else { 0 }, if restarts { w0 } else { 0 }]);
+        out.extend([0xff, 0xc3, 0, 11, bits, 0, rows.len() as u8, w1, w0, 1, 7, 0x11, 0, 0xff, 0xda, 0, 8, 1, 7, 0, 1, 0, shift]);
+        let mut writer = Writer::default();
+        for (y, row) in rows.iter().enumerate() {
+            let start = if y == 0 || restarts { 1 << (bits - shift - 1) } else { rows[y - 1][0] >> shift };
+            let mut before = start;
+            for sample in row.iter().map(|n| n >> shift) {
+                let difference = i32::from(sample.wrapping_sub(before) as i16);
+                before = sample;
+                let category = 32 - difference.unsigned_abs().leading_zeros();
+                writer.put(category, 5);
+                match difference {
+                    -32_768 => {}
+                    ..0 => writer.put((difference - 1) as u32, category),
+                    _ => writer.put(difference as u32, category),
+                }
+            }
+            if restarts && y + 1 < rows.len() {
+                writer.finish(&mut out);
+                out.extend([0xff, 0xd0 + y as u8 % 8]);
+            }
+        }
+        writer.finish(&mut out);
+        out.extend([0xff, 0xd9]);
+        out
+    }
+
+    #[test]
+    fn restarts_shifts_and_the_largest_difference() {
+        let rows: Vec<Vec<u16>> = (0..9_u32).map(|y| (0..13_u32).map(|x| (y * 9_000 + x * x * 700) as u16 & 0xfffc).collect()).collect();
+        let far: Vec<Vec<u16>> = vec![vec![0, 32_768, 0, 65_535, 32_767, 1], vec![32_768, 0, 32_768, 0, 3, 4]];
+        for (rows, bits, shift) in [(&rows, 16, 0), (&rows, 16, 2), (&far, 16, 0)] {
+            for restarts in [false, true] {
+                let stream = encode(rows, bits, shift, restarts);
+                let frame = Frame::find(&stream).unwrap();
+                let mut samples = vec![0; rows.concat().len()];
+                decode(&stream, &frame, &mut samples).unwrap();
+                assert_eq!(samples, rows.concat(), "{bits} bits, shift {shift}, restarts {restarts}");
+                // A restart interval that is no number of rows.
+                let at = stream.windows(2).position(|w| w == [0xff, 0xdd]).unwrap();
+                let mut odd = stream.clone();
+                odd[at + 5] = 5;
+                assert!(decode(&odd, &frame, &mut samples).is_err());
+            }
+        }
+    }
+}

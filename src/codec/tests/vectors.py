@@ -1,4 +1,4 @@
-"""Writes vectors.txt: chunks encoded by numcodecs, imagecodecs, GDAL and Python's own modules, one a line.
+"""Writes vectors.txt: chunks encoded by numcodecs, imagecodecs, GDAL, Pillow and Python's own modules, one a line.
 
 name | codecs in the order of decoding | data type | shape | encoded (hex) | decoded (hex, little-endian; or `wave N`)
 """
@@ -6,6 +6,7 @@ import bz2, gzip, lzma, struct, sys, zlib
 import numpy as np
 import imagecodecs as ic
 import numcodecs as nc
+from PIL import Image
 from numcodecs import blosc
 
 # The pattern `wave`: little-endian 16-bit numbers that compress, and not into nothing.
@@ -145,6 +146,9 @@ grey = np.add.outer(np.arange(16) * 4, np.arange(24) * 5).astype("u1")
 j = ic.jpeg8_encode(grey, level=90)
 row("jpeg grey", "jpeg 1 stored", "u8", [16, 24], j, ic.jpeg8_decode(j).tobytes())
 row("jpeg grey, a short strip", "jpeg 1 stored", "u8", [1, 10, 24], j, ic.jpeg8_decode(j)[:10].tobytes())
+b = io.BytesIO()
+Image.fromarray(grey).save(b, "JPEG", quality=90, restart_marker_blocks=2)
+row("jpeg grey with restarts", "jpeg 1 stored", "u8", [16, 24], b.getvalue(), ic.jpeg8_decode(b.getvalue()).tobytes())
 rgb = np.stack([grey, grey[::-1], 255 - grey], -1)
 j = ic.jpeg8_encode(rgb, level=90, colorspace="rgb", outcolorspace="ycbcr", subsampling="444")
 row("jpeg to rgb", "jpeg 3 rgb", "u8", [16, 24, 3], j, ic.jpeg8_decode(j, outcolorspace="rgb").tobytes())

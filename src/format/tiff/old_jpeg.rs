@@ -61,9 +61,7 @@ pub(super) fn complete(directory: &mut Directory, tags: &BTreeMap<u16, Values>, 
             None => return Ok(None),
         },
     };
-    let Some(frame) = Frame::find(&headers.bytes) else { return Err(Error::malformed("old-style jpeg without a frame header")) };
-    say(directory, tags, frame);
-    with_headers(directory, headers, strip, fetch)
+    with_headers(directory, tags, headers, strip, fetch)
 }
 
 /// Segments at the start of a stream.
@@ -169,16 +167,25 @@ fn say(directory: &mut Directory, tags: &BTreeMap<u16, Values>, frame: Frame<'_>
 }
 
 /// Puts headers before the data of the strips.
-fn with_headers(directory: &mut Directory, mut headers: Headers, strip: u64, fetch: &mut Fetch<'_>) -> Result<Option<()>> {
+fn with_headers(
+    directory: &mut Directory,
+    tags: &BTreeMap<u16, Values>,
+    mut headers: Headers,
+    strip: u64,
+    fetch: &mut Fetch<'_>,
+) -> Result<Option<()>> {
     let mut starts = numbers(directory.offsets.as_ref())?.to_vec();
     let mut lengths = numbers(directory.lengths.as_ref())?.to_vec();
     if !headers.has_scan {
-        // The first strip begins with the scan header, which all others need too.
-        let Some(mark) = fetch(strip..strip.saturating_add(4))? else { return Ok(None) };
-        let [0xff, SCAN, high, low] = *mark else { return Err(Error::unsupported("old-style jpeg without a scan header")) };
-        let size = u64::from(u16::from_be_bytes([high, low])).saturating_add(2);
-        let Some(scan) = fetch(strip..strip.saturating_add(size))? else { return Ok(None) };
-        headers.bytes.extend_from_slice(&scan);
+        // The first strip begins with the headers that are missing, the scan's at least, which all other strips need too.
+        let length = lengths.first().copied().unwrap_or(0).clamp(16, 1 << 10);
+        let Some(start) = fetch(strip..strip.saturating_add(length))? else { return Ok(None) };
+        let further = Headers::parse(&start);
+        if !further.has_scan || !matches!(*start, [0xff, 0xc0..=0xfe, ..]) {
+            return Err(Error::unsupported("old-style jpeg without a scan header"));
+        }
+        let size = further.bytes.len() as u64;
+        headers.bytes.extend(further.bytes);
         if let Some(start) = starts.first_mut() {
             *start = start.saturating_add(size);
         }
@@ -186,6 +193,8 @@ fn with_headers(directory: &mut Directory, mut headers: Headers, strip: u64, fet
             *length = length.saturating_sub(size);
         }
     }
+    let frame = Frame::find(&headers.bytes).ok_or_else(|| Error::malformed("old-style jpeg without a frame header"))?;
+    say(directory, tags, frame);
     match (starts.as_slice(), lengths.as_slice()) {
         ([start], [0] | []) => one_strip(directory, *start..u64::MAX),
         _ => {

@@ -31,7 +31,6 @@ fn numpy_name(t: &DataType) -> Option<String> {
 const EXPLAINED: &[(&str, &str, &str)] = &[
     ("tiff/python-pillow-test-images/string_dimension.tiff", ": memory://fuzz: limit max_tag_bytes", "RowsPerStrip is broken; GDAL refuses it too"),
     ("tiff/lqh2307-gdal/block_width_above_32bit.tif", "0 array: memory://fuzz: limit max_chunk_bytes", "a chunk of 2 GiB is above the default limit"),
-    ("tiff/python-pillow-pillow/child_ifd_jpeg.tiff", "", "an old-style JPEG thumbnail whose size only the JPEG stream says"),
     ("tiff/python-pillow-pillow/child_ifd.tiff", "overviews", "GDAL does not look into sub-directories"),
     ("tiff/transcoded/i64_deflate_p2.tif", "nodata", "GDAL reads -9.2233720368547758e+18 as the integer -9"),
 ];

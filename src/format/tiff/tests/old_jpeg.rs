@@ -83,6 +83,10 @@ fn headers_before_the_strips() {
     let all = [headers.as_slice(), &SCAN].concat();
     assert_eq!(jpeg(&meta).0.unwrap(), all);
     assert_eq!(spans(&meta), [(1014, 106), (1120, 120), (1240, 60)]);
+    let within = [&headers[8..], strip.as_slice()].concat();
+    let meta = array(BIG, &tags(8), &[(600, &headers[..8]), (1000, &within)]).unwrap();
+    assert_eq!(jpeg(&meta).0.unwrap(), all, "the frame header too");
+    assert_eq!(spans(&meta)[0], (1033, 87));
     let near = 1000 - all.len();
     let meta = array(BIG, &with(tags(9999), &[(513, 4, vec![near as u64])]), &[(near, &all), (1000, &[0x55; 8])]).unwrap();
     assert_eq!(jpeg(&meta).0.unwrap(), all);
@@ -125,7 +129,6 @@ fn what_is_refused() {
         (with(stream.clone(), &[(284, 3, vec![2])]), "old-style jpeg in planes"),
         (with(stream.clone(), &[(322, 3, vec![16]), (323, 3, vec![16])]), "old-style jpeg whose tiles are in one stream"),
         (stream.clone(), "old-style jpeg without a scan header"),
-        (with(stream.clone(), &[(513, 4, vec![700])]), "old-style jpeg without a frame header"),
         (color(&[]), "old-style jpeg without its tables"),
         (color(&[(519, 4, vec![500; 3]), (520, 4, vec![500; 3])]), "old-style jpeg without its tables"),
         (color(&[(519, 4, vec![1 << 30; 3]), (520, 4, vec![500; 3]), (521, 4, vec![500; 3])]), "reaches past the end of the file"),
@@ -135,6 +138,7 @@ fn what_is_refused() {
         let error = refusal(tags, &[(600, &FRAME)]);
         assert!(error.contains(name), "{error}, not {name}");
     }
+    assert!(refusal(&with(stream, &[(513, 4, vec![700])]), &[(1000, &SCAN)]).contains("old-style jpeg without a frame header"));
     let much = [0xff; 16];
     let tags = color(&[(519, 4, vec![500; 3]), (520, 4, vec![600; 3]), (521, 4, vec![600; 3])]);
     assert!(refusal(&tags, &[(600, &much)]).contains("more than 256 symbols"));
