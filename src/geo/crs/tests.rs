@@ -110,7 +110,9 @@ fn methods_with_the_keys_of_every_writer() {
     let false_origin = || vec![(3084, D(&[10.0])), (3085, D(&[20.0])), (3086, D(&[5.0])), (3087, D(&[6.0]))];
     let centre = || vec![(3088, D(&[10.0])), (3089, D(&[20.0])), (3090, D(&[5.0])), (3091, D(&[6.0]))];
     let parallels = || vec![(3078, D(&[30.0])), (3079, D(&[40.0]))];
-    let cases: Vec<(u16, Vec<(u16, V)>, &str, Option<u32>, Vec<f64>)> = vec![
+    /// GeoTIFF's code, keys besides the origin, the method and its code, its parameters.
+    type Case = (u16, Vec<(u16, V)>, &'static str, Option<u32>, Vec<f64>);
+    let cases: Vec<Case> = vec![
         (1, vec![(3092, D(&[0.9]))], "Transverse Mercator", Some(9807), vec![20.0, 10.0, 0.9, 5.0, 6.0]),
         (1, vec![(3093, D(&[0.9]))], "Transverse Mercator", Some(9807), vec![20.0, 10.0, 0.9, 5.0, 6.0]),
         (27, vec![], "Transverse Mercator (South Orientated)", Some(9808), vec![20.0, 10.0, 1.0, 5.0, 6.0]),
