@@ -125,9 +125,16 @@ impl Crs {
             CrsKind::Unknown => None,
         };
         if let Some(code) = code.filter(|c| *c != USER_DEFINED).map(u32::from) {
-            // Other units than the register's make it another system.
-            let unit = if kind == CrsKind::Projected { projected::linear_unit(keys).ok().flatten() } else { None };
-            if unit.is_none_or(|u| u.factor == register::projected_unit(code).factor) {
+            let believed = match kind {
+                // Other units than the register's make it another system; feet differ by 2e-6.
+                CrsKind::Projected => {
+                    let register = register::projected_unit(code).factor;
+                    projected::linear_unit(keys).ok().flatten().is_none_or(|u| (u.factor / register - 1.0).abs() < 1e-7)
+                }
+                // The codes of datums and ellipsoids are found here too.
+                _ => register::geodetic_kind(code).is_some(),
+            };
+            if believed {
                 return Some(Self::Epsg(code));
             }
         } else if kind == CrsKind::Projected

@@ -56,6 +56,7 @@ fn codes() {
         (vec![(1024, N(32767)), (3072, N(32633))], 32633),
         // The units of the register, spelled out.
         (vec![(1024, N(1)), (3072, N(2263)), (3076, N(9003))], 2263),
+        (vec![(1024, N(1)), (3072, N(2263)), (3076, N(32767)), (3077, D(&[0.3048006096]))], 2263),
         // A zone of UTM over a geodetic system: the codes of two halves.
         (vec![(1024, N(1)), (2048, N(4326)), (3072, N(32767)), (3074, N(16033))], 32633),
         (vec![(1024, N(1)), (2048, N(4326)), (3072, N(32767)), (3074, N(16133)), (3076, N(9001))], 32733),
@@ -80,6 +81,9 @@ fn codes() {
     ] {
         assert_eq!(crs(&all).unwrap(), Crs::Epsg(epsg));
     }
+    // The code of a datum is that of no system.
+    let datum = crs(&[(1024, N(2)), (2048, N(6326))]).unwrap();
+    assert!(datum.epsg().is_none() && datum.is_geographic() && datum.to_projjson().unwrap_err().is_unsupported());
     assert_eq!(crs(&[(1025, N(1))]), None);
     assert_eq!(crs(&[]), None);
 }
