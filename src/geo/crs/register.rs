@@ -129,6 +129,12 @@ pub(super) fn compound(horizontal: u32, vertical: u32) -> Option<u32> {
     rows(COMPOUND).find_map(|(code, mut fields)| (parts(&mut fields)? == (horizontal, vertical)).then_some(code))
 }
 
+/// The codes of the two systems of a compound one.
+pub(super) fn components(code: u32) -> Option<(u32, u32)> {
+    let mut fields = row(COMPOUND, code)?;
+    Some((next(&mut fields)?, next(&mut fields)?))
+}
+
 /// The projection of a code, with lengths in metres.
 pub(super) fn conversion(code: u32) -> Option<Conversion> {
     let mut fields = row(CONVERSIONS, code)?;
@@ -189,6 +195,7 @@ mod tests {
         assert_eq!((paris.unit.name.as_str(), paris.datum.meridian.longitude), ("grad", 2.5969213));
         assert_eq!((projected_unit(2263).epsg, projected_unit(32633).epsg, projected_unit(2222).epsg), (Some(9003), Some(9001), Some(9002)));
         assert_eq!((compound(28992, 5709), compound(32633, 5773)), (Some(7415), None));
+        assert_eq!(components(7415), Some((28992, 5709)));
         let alabama = conversion(10131).unwrap();
         assert_eq!(alabama.values.iter().map(|v| v.0).collect::<Vec<_>>(), [30.5, -85.833333333333, 0.99996, 200_000.0, 0.0]);
         assert_eq!(geodetic_kind(4978), Some(GeodeticKind::Geocentric));

@@ -261,6 +261,9 @@ fn heights() {
     assert_eq!(of(&[(1024, N(1)), (3072, N(28992)), (4096, N(5709))]), Crs::Epsg(7415));
     let pair = of(&[(1024, N(1)), (3072, N(32632)), (4096, N(5773))]);
     assert_eq!((pair.epsg(), pair.horizontal().epsg(), pair.to_string().as_str()), (None, Some(32632), "EPSG:32632+5773"));
+    // Codes of pairs: WGS 84 with EGM96 heights, New York in feet with NAVD88 heights.
+    assert!(Crs::Epsg(9707).is_geographic() && Crs::Epsg(9707).to_projjson().unwrap()["id"]["code"] == 9707);
+    assert_eq!((Crs::Epsg(8767).horizontal(), Crs::Epsg(8767).unit().unwrap().epsg), (Crs::Epsg(2263), Some(9003)));
     let own = of(&[(1024, N(2)), (2048, N(4326)), (4096, N(32767)), (4097, T("Tide gauge")), (4099, N(9002))]);
     let written = own.to_projjson().unwrap();
     assert_eq!((&written["type"], &written["components"][1]["name"]), (&"CompoundCRS".into(), &"Tide gauge".into()));
