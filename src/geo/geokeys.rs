@@ -150,6 +150,9 @@ mod tests {
         for broken in [&[][..], &[1, 1, 0], &[1, 1, 0, 65535], &[1, 1, 0, 1, 1024, 0, 1], &[1, 1, 0, 1, 1024, 34735, 65535, 65535]] {
             assert!(GeoKeys::parse(broken, &[], "").is_empty());
         }
+        // Any version, in any order; of two values the first.
+        let unordered = GeoKeys::parse(&[2, 1, 7, 3, 3072, 0, 1, 32633, 1024, 0, 1, 1, 3072, 0, 1, 4326], &[], "");
+        assert_eq!((unordered.revision(), unordered.code(GeoKeys::PROJECTED_CRS), unordered.code(1024)), ((1, 7), Some(32633), Some(1)));
         let accents = GeoKeys::parse(&[1, 1, 0, 1, 1026, 34737, 4, 1], &[], "éèxyz|");
         assert_eq!(accents.text(1026), Some("èxyz"));
     }

@@ -31,7 +31,7 @@ pub(super) fn part<'a>(keys: &'a GeoKeys, key: u16, label: &str) -> Option<&'a s
 }
 
 /// What a citation says in plain words, without parts.
-fn plain(keys: &GeoKeys, key: u16) -> Option<&str> {
+pub(super) fn plain(keys: &GeoKeys, key: u16) -> Option<&str> {
     let text = keys.text(key)?;
     let first = text.split('|').next().unwrap_or_default().trim();
     (!first.is_empty() && !text.contains(IMAGINE) && !first.contains(" = ") && !first.contains('\n')).then_some(first)

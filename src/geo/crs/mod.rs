@@ -125,9 +125,16 @@ impl Crs {
             CrsKind::Unknown => None,
         };
         if let Some(code) = code.filter(|c| *c != USER_DEFINED).map(u32::from) {
-            // Other units than the register's make it another system.
-            let unit = if kind == CrsKind::Projected { projected::linear_unit(keys).ok().flatten() } else { None };
-            if unit.is_none_or(|u| u.factor == register::projected_unit(code).factor) {
+            let believed = match kind {
+                // Other units than the register's make it another system; feet differ by 2e-6.
+                CrsKind::Projected => {
+                    let register = register::projected_unit(code).factor;
+                    projected::linear_unit(keys).ok().flatten().is_none_or(|u| (u.factor / register - 1.0).abs() < 1e-7)
+                }
+                // The codes of datums and ellipsoids are found here too.
+                _ => register::geodetic_kind(code).is_some(),
+            };
+            if believed {
                 return Some(Self::Epsg(code));
             }
         } else if kind == CrsKind::Projected
@@ -174,17 +181,18 @@ impl Crs {
     }
     /// Without its heights.
     #[must_use]
-    pub fn horizontal(&self) -> &Self {
+    pub fn horizontal(&self) -> Self {
         match self {
-            Self::Compound(compound) => &compound.horizontal,
-            other => other,
+            Self::Epsg(code) => Self::Epsg(register::components(*code).map_or(*code, |(horizontal, _)| horizontal)),
+            Self::UserDefined(_) => self.clone(),
+            Self::Compound(compound) => compound.horizontal.clone(),
         }
     }
-    /// Its name, where the file or the tables here have one; not of a projected system that is told by its code.
+    /// Its name, where the file or the tables here have one; not of most projected systems that are told by their code.
     #[must_use]
     pub fn name(&self) -> Option<String> {
         match self {
-            Self::Epsg(code) => register::geodetic(*code).map(|crs| crs.name),
+            Self::Epsg(_) => self.definition().ok().map(|d| d.name().to_owned()),
             Self::UserDefined(user) => Some(user.name.clone()).filter(|n| !n.is_empty()),
             Self::Compound(compound) => compound.horizontal.name(),
         }
@@ -192,14 +200,14 @@ impl Crs {
     /// What its coordinates are. A code that is of no geodetic system counts as one of a projected one.
     #[must_use]
     pub fn kind(&self) -> CrsKind {
-        match self {
-            Self::Epsg(code) => match register::geodetic_kind(*code) {
+        match self.horizontal() {
+            Self::Epsg(code) => match register::geodetic_kind(code) {
                 Some(GeodeticKind::Geocentric) => CrsKind::Geocentric,
                 Some(_) => CrsKind::Geographic,
                 None => CrsKind::Projected,
             },
             Self::UserDefined(user) => user.kind,
-            Self::Compound(compound) => compound.horizontal.kind(),
+            Self::Compound(_) => CrsKind::Unknown,
         }
     }
     /// Whether its coordinates are angles.
@@ -210,10 +218,10 @@ impl Crs {
     /// The unit of its horizontal axes; `None` where the file does not make it clear.
     #[must_use]
     pub fn unit(&self) -> Option<Unit> {
-        match self {
-            Self::Epsg(code) => Some(register::geodetic(*code).map_or_else(|| register::projected_unit(*code), |crs| crs.unit)),
+        match self.horizontal() {
+            Self::Epsg(code) => Some(register::geodetic(code).map_or_else(|| register::projected_unit(code), |crs| crs.unit)),
             Self::UserDefined(user) => user.unit(),
-            Self::Compound(compound) => compound.horizontal.unit(),
+            Self::Compound(_) => None,
         }
     }
     /// How many metres the unit of its coordinates is; `None` of angles.
@@ -244,19 +252,21 @@ impl Crs {
 
     fn definition(&self) -> Result<Definition> {
         match self {
-            Self::Epsg(code) => register::geodetic(*code)
-                .map(Definition::Geodetic)
-                .or_else(|| projected::of_epsg(*code).map(Definition::Projected))
-                .ok_or_else(|| Error::unsupported(format!("definition of EPSG:{code}, of which only the code is known"))),
+            Self::Epsg(code) => definition_of(*code),
             Self::UserDefined(user) => user.definition(),
-            Self::Compound(compound) => {
-                let horizontal = compound.horizontal.definition()?;
-                let vertical = vertical::vertical(&compound.keys)?;
-                let name = format!("{} + {}", horizontal.name(), vertical.name);
-                Ok(Definition::Compound { name, components: vec![horizontal, Definition::Vertical(vertical)] })
-            }
+            Self::Compound(compound) => Ok(Definition::compound(None, compound.horizontal.definition()?, vertical::vertical(&compound.keys)?)),
         }
     }
+}
+
+/// What the tables have of a code.
+fn definition_of(code: u32) -> Result<Definition> {
+    if let Some((horizontal, vertical)) = register::components(code) {
+        let heights = register::vertical(vertical).ok_or_else(|| Error::unsupported(format!("vertical crs EPSG:{vertical}")))?;
+        return Ok(Definition::compound(Some(code), definition_of(horizontal)?, heights));
+    }
+    let known = register::geodetic(code).map(Definition::Geodetic).or_else(|| projected::of_epsg(code).map(Definition::Projected));
+    known.ok_or_else(|| Error::unsupported(format!("definition of EPSG:{code}, of which only the code is known")))
 }
 
 impl UserCrs {

@@ -107,6 +107,7 @@ pub(super) enum Definition {
     Vertical(VerticalCrs),
     Compound {
         name: String,
+        epsg: Option<u32>,
         components: Vec<Definition>,
     },
     /// One whose way to WGS 84 is told: three shifts in metres, three rotations in arc-seconds (of the position vector) and a scale in
@@ -142,6 +143,10 @@ impl Ellipsoid {
 }
 
 impl Definition {
+    pub(super) fn compound(epsg: Option<u32>, horizontal: Self, vertical: VerticalCrs) -> Self {
+        let name = format!("{} + {}", horizontal.name(), vertical.name);
+        Self::Compound { name, epsg, components: vec![horizontal, Self::Vertical(vertical)] }
+    }
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Geodetic(crs) => &crs.name,

@@ -21,8 +21,9 @@ fn definition_value(definition: &Definition) -> Value {
         Definition::Geodetic(crs) => geodetic(crs),
         Definition::Projected(crs) => projected(crs),
         Definition::Vertical(crs) => vertical(crs),
-        Definition::Compound { name, components } => {
-            json!({"type": "CompoundCRS", "name": name, "components": components.iter().map(definition_value).collect::<Vec<_>>()})
+        Definition::Compound { name, epsg, components } => {
+            let components: Vec<Value> = components.iter().map(definition_value).collect();
+            identified(json!({"type": "CompoundCRS", "name": name, "components": components}), *epsg)
         }
         Definition::Bound { source, parameters } => bound(source, parameters),
     }

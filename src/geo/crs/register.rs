@@ -1,5 +1,7 @@
 //! What the EPSG register says of the codes that GeoTIFF's keys name. `register/make.py` writes the tables.
 
+use std::cmp::Ordering;
+
 use super::methods::{Method, Quantity};
 use super::model::{Conversion, Datum, Ellipsoid, GeodeticCrs, GeodeticKind, PrimeMeridian, Unit, UnitKind, VerticalCrs};
 
@@ -24,8 +26,21 @@ fn rows(table: &'static str) -> impl Iterator<Item = (u32, Fields)> {
     })
 }
 
+/// The row of a code; rows are in the order of their codes.
 fn row(table: &'static str, code: u32) -> Option<Fields> {
-    rows(table).find(|(c, _)| *c == code).map(|(_, fields)| fields)
+    let mut rest = table;
+    while !rest.is_empty() {
+        let (before, behind) = rest.as_bytes().split_at(rest.len() / 2);
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let end = behind.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| before.len() + at);
+        let (own, fields) = rest[start..end].split_once('|')?;
+        match code.cmp(&own.parse().ok()?) {
+            Ordering::Equal => return Some(fields.split('|')),
+            Ordering::Less => rest = &rest[..start],
+            Ordering::Greater => rest = rest.get(end + 1..).unwrap_or_default(),
+        }
+    }
+    None
 }
 
 fn next<T: std::str::FromStr>(fields: &mut Fields) -> Option<T> {
@@ -91,10 +106,11 @@ pub(super) fn vertical(code: u32) -> Option<VerticalCrs> {
 
 /// The geographic system that goes by this name, in the register or at ESRI.
 pub(super) fn geodetic_by_name(name: &str) -> Option<GeodeticCrs> {
-    let named = |(code, fields): (u32, Fields)| {
-        let fields: Vec<&str> = fields.collect();
-        let [kind, own, _, _, esri] = *fields.as_slice() else { return None };
-        (kind == "2" && (own == name || esri == name)).then_some(code)
+    let named = |(code, mut fields): (u32, Fields)| {
+        let geographic = fields.next() == Some("2");
+        let own = fields.next();
+        let esri = fields.nth(2)?;
+        (geographic && (own == Some(name) || esri == name)).then_some(code)
     };
     rows(GEODETIC).find_map(named).and_then(geodetic)
 }
@@ -111,6 +127,12 @@ pub(super) fn vertical_datum(code: u32) -> Option<String> {
 pub(super) fn compound(horizontal: u32, vertical: u32) -> Option<u32> {
     let parts = |fields: &mut Fields| Some((next::<u32>(fields)?, next::<u32>(fields)?));
     rows(COMPOUND).find_map(|(code, mut fields)| (parts(&mut fields)? == (horizontal, vertical)).then_some(code))
+}
+
+/// The codes of the two systems of a compound one.
+pub(super) fn components(code: u32) -> Option<(u32, u32)> {
+    let mut fields = row(COMPOUND, code)?;
+    Some((next(&mut fields)?, next(&mut fields)?))
 }
 
 /// The projection of a code, with lengths in metres.
@@ -173,6 +195,7 @@ mod tests {
         assert_eq!((paris.unit.name.as_str(), paris.datum.meridian.longitude), ("grad", 2.5969213));
         assert_eq!((projected_unit(2263).epsg, projected_unit(32633).epsg, projected_unit(2222).epsg), (Some(9003), Some(9001), Some(9002)));
         assert_eq!((compound(28992, 5709), compound(32633, 5773)), (Some(7415), None));
+        assert_eq!(components(7415), Some((28992, 5709)));
         let alabama = conversion(10131).unwrap();
         assert_eq!(alabama.values.iter().map(|v| v.0).collect::<Vec<_>>(), [30.5, -85.833333333333, 0.99996, 200_000.0, 0.0]);
         assert_eq!(geodetic_kind(4978), Some(GeodeticKind::Geocentric));

@@ -56,6 +56,7 @@ fn codes() {
         (vec![(1024, N(32767)), (3072, N(32633))], 32633),
         // The units of the register, spelled out.
         (vec![(1024, N(1)), (3072, N(2263)), (3076, N(9003))], 2263),
+        (vec![(1024, N(1)), (3072, N(2263)), (3076, N(32767)), (3077, D(&[0.3048006096]))], 2263),
         // A zone of UTM over a geodetic system: the codes of two halves.
         (vec![(1024, N(1)), (2048, N(4326)), (3072, N(32767)), (3074, N(16033))], 32633),
         (vec![(1024, N(1)), (2048, N(4326)), (3072, N(32767)), (3074, N(16133)), (3076, N(9001))], 32733),
@@ -80,6 +81,9 @@ fn codes() {
     ] {
         assert_eq!(crs(&all).unwrap(), Crs::Epsg(epsg));
     }
+    // The code of a datum is that of no system.
+    let datum = crs(&[(1024, N(2)), (2048, N(6326))]).unwrap();
+    assert!(datum.epsg().is_none() && datum.is_geographic() && datum.to_projjson().unwrap_err().is_unsupported());
     assert_eq!(crs(&[(1025, N(1))]), None);
     assert_eq!(crs(&[]), None);
 }
@@ -110,7 +114,9 @@ fn methods_with_the_keys_of_every_writer() {
     let false_origin = || vec![(3084, D(&[10.0])), (3085, D(&[20.0])), (3086, D(&[5.0])), (3087, D(&[6.0]))];
     let centre = || vec![(3088, D(&[10.0])), (3089, D(&[20.0])), (3090, D(&[5.0])), (3091, D(&[6.0]))];
     let parallels = || vec![(3078, D(&[30.0])), (3079, D(&[40.0]))];
-    let cases: Vec<(u16, Vec<(u16, V)>, &str, Option<u32>, Vec<f64>)> = vec![
+    /// GeoTIFF's code, keys besides the origin, the method and its code, its parameters.
+    type Case = (u16, Vec<(u16, V)>, &'static str, Option<u32>, Vec<f64>);
+    let cases: Vec<Case> = vec![
         (1, vec![(3092, D(&[0.9]))], "Transverse Mercator", Some(9807), vec![20.0, 10.0, 0.9, 5.0, 6.0]),
         (1, vec![(3093, D(&[0.9]))], "Transverse Mercator", Some(9807), vec![20.0, 10.0, 0.9, 5.0, 6.0]),
         (27, vec![], "Transverse Mercator (South Orientated)", Some(9808), vec![20.0, 10.0, 1.0, 5.0, 6.0]),
@@ -255,6 +261,9 @@ fn heights() {
     assert_eq!(of(&[(1024, N(1)), (3072, N(28992)), (4096, N(5709))]), Crs::Epsg(7415));
     let pair = of(&[(1024, N(1)), (3072, N(32632)), (4096, N(5773))]);
     assert_eq!((pair.epsg(), pair.horizontal().epsg(), pair.to_string().as_str()), (None, Some(32632), "EPSG:32632+5773"));
+    // Codes of pairs: WGS 84 with EGM96 heights, New York in feet with NAVD88 heights.
+    assert!(Crs::Epsg(9707).is_geographic() && Crs::Epsg(9707).to_projjson().unwrap()["id"]["code"] == 9707);
+    assert_eq!((Crs::Epsg(8767).horizontal(), Crs::Epsg(8767).unit().unwrap().epsg), (Crs::Epsg(2263), Some(9003)));
     let own = of(&[(1024, N(2)), (2048, N(4326)), (4096, N(32767)), (4097, T("Tide gauge")), (4099, N(9002))]);
     let written = own.to_projjson().unwrap();
     assert_eq!((&written["type"], &written["components"][1]["name"]), (&"CompoundCRS".into(), &"Tide gauge".into()));

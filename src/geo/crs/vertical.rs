@@ -3,7 +3,7 @@
 use super::super::GeoKeys;
 use super::geodetic::{code, unit};
 use super::model::{Unit, UnitKind, VerticalCrs};
-use super::{key, register};
+use super::{citation, key, register};
 use crate::error::{Error, Result};
 
 /// Whether the keys name a system of heights.
@@ -34,6 +34,7 @@ pub(super) fn vertical(keys: &GeoKeys) -> Result<VerticalCrs> {
         None => "unknown".to_owned(),
     };
     let unit = unit(keys, key::VERTICAL_UNITS, None, UnitKind::Length)?.unwrap_or_else(Unit::metre);
-    let name = keys.text(key::VERTICAL_CITATION).filter(|n| !n.is_empty()).unwrap_or("unknown").to_owned();
+    let named = citation::part(keys, key::VERTICAL_CITATION, "VCS Name");
+    let name = named.or_else(|| citation::plain(keys, key::VERTICAL_CITATION)).unwrap_or("unknown").to_owned();
     Ok(VerticalCrs { name, epsg: None, datum, datum_epsg, unit, down: false })
 }

@@ -19,8 +19,8 @@ fn node(definition: &Definition) -> String {
         }
         Definition::Projected(crs) => projected(crs),
         Definition::Vertical(crs) => vertical(crs),
-        Definition::Compound { name, components } => {
-            format!("COMPOUNDCRS[{},{}]", Quoted(name), components.iter().map(node).collect::<Vec<_>>().join(","))
+        Definition::Compound { name, epsg, components } => {
+            format!("COMPOUNDCRS[{},{}{}]", Quoted(name), components.iter().map(node).collect::<Vec<_>>().join(","), Id(*epsg))
         }
         Definition::Bound { source, parameters } => bound(source, parameters),
     }
