@@ -227,8 +227,11 @@ fn real_files() {
     assert!(differences.is_empty());
 }
 
+/// A reason, and whether it is that of a directory.
+type Reason = (&'static str, fn(&Value) -> bool);
+
 /// Why two readers decode a directory to different values: as the rows of "Where readers disagree" in docs/formats.md start.
-const DISAGREEMENTS: &[(&str, fn(&Value) -> bool)] = &[
+const DISAGREEMENTS: &[Reason] = &[
     ("a volume", |d| d["depth"].as_u64() > Some(1)),
     ("a chunk that is not stored", |d| d["sparse_segments"].as_u64() > Some(0) && d["compression"] == 1),
     ("a predictor with a compression that has none", |d| d["predictor"] != 1 && matches!(d["compression"].as_u64(), Some(1 | 7 | 32773))),
