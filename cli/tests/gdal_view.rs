@@ -38,6 +38,11 @@ const RULES: &[Rule] = &[
         holds: |f| f.is_64_bit_integer() && f.ifd["gdal_nodata"].as_str().is_some_and(|t| t.contains(['.', 'e', 'E'])),
     },
     Rule {
+        of: "nodata",
+        why: "complex integers cannot hold the value, which GDAL's Python reader asks of floats",
+        holds: |f| f.ours["nodata"].is_null() && f.ours["dtype"].as_str().is_some_and(|t| t.starts_with("complex_int")),
+    },
+    Rule {
         of: "epsg",
         why: "GDAL keeps the system of control points apart from that of the image",
         holds: |f| f.gdal["epsg"].is_null() && f.gdal["gcps"].as_u64() > Some(0) && f.ours["transform"].is_null(),
@@ -47,8 +52,8 @@ const RULES: &[Rule] = &[
         why: "a user-defined model, whose system an ESRI string in a citation tells",
         holds: |f| f.ours["epsg"].is_null() && f.ifd["geokeys"]["1024"] == 32767,
     },
-    Rule { of: "bands", why: "GDAL makes RGBA of CMYK with an extra sample and of Lab", holds: File::is_made_rgba },
-    Rule { of: "mask", why: "GDAL makes RGBA of CMYK and Lab, whose alpha is opaque", holds: File::is_made_rgba },
+    Rule { of: "bands", why: "GDAL makes RGBA of CMYK with an extra sample and of Lab", holds: |f| f.is_made_rgba() },
+    Rule { of: "mask", why: "GDAL makes RGBA of CMYK and Lab, whose alpha is opaque", holds: |f| f.is_made_rgba() },
     Rule {
         of: "block",
         why: "libtiff cuts an uncompressed image of one strip into strips of 8 KiB",

@@ -12,11 +12,9 @@ use swath::{Cog, Sidecar};
 pub(super) fn mask(cog: &Cog) -> &'static str {
     let main = cog.level_directory(0).ok();
     let data_type = main.and_then(|d| d.data_type().ok());
-    // A complex integer is no single number that could be the one of nodata.
-    let compared = !matches!(data_type, Some(DataType::ComplexI8 | DataType::ComplexI16 | DataType::ComplexI32));
     if matches!(cog.mask(0), Ok(Some(_)) | Err(_)) {
         "per_dataset"
-    } else if compared && cog.nodata().is_some() {
+    } else if cog.nodata().is_some() {
         "nodata"
     } else if matches!(data_type, Some(DataType::U8 | DataType::U16)) && main.is_some_and(is_last_alpha) {
         "alpha"

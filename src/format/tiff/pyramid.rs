@@ -66,7 +66,8 @@ impl TiffFile {
 
     /// The images of this file that are another's overviews, where the file is one that stands beside it (`.ovr`), ever smaller, with
     /// their masks.
-    pub(crate) fn overviews_of(&self, image: &Directory) -> Pyramid {
+    #[must_use]
+    pub fn overviews_of(&self, image: &Directory) -> Pyramid {
         let at = |place: &usize| self.directories.get(*place);
         let images = self.directories.iter().enumerate().filter(|(_, d)| !d.is_mask() && is_overview(d, image));
         let mut levels: Vec<usize> = images.map(|(place, _)| place).take(NEAREST).collect();
