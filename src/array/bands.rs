@@ -10,12 +10,16 @@ use crate::engine::{Element, output_bytes};
 use crate::error::{Error, Result};
 use crate::model::{IntoSelection, Region};
 
+/// Bands that are read for each that is asked for, at most.
+const CLOSE: u64 = 4;
+
 impl ChunkedArray {
     /// Reads some bands (indexes of the first axis), in this order and as often as they are named; `selection` is of the other axes:
     /// `level.read_bands::<u16, Ix3>(&[3, 0], (0..512, 0..512))`.
     ///
-    /// Shape: the number of bands, then the lengths of the selection. Of bands in chunks of their own only those named are fetched; where
-    /// they share their chunks, those are fetched and decoded once. Converts as [`read_as`](Self::read_as).
+    /// Shape: the number of bands, then the lengths of the selection. Of bands in chunks of their own only those named are fetched. Where
+    /// they share their chunks, those are decoded once for bands that stand close together (then the bands between are held in memory too),
+    /// else once for each run of bands. Converts as [`read_as`](Self::read_as).
     ///
     /// # Errors
     /// As [`read_as`](Self::read_as); `Region` where there is no such band.
@@ -35,8 +39,9 @@ impl ChunkedArray {
         let runs = runs(bands);
         let chunks_of = |first: &Range<u64>| self.inner.meta.grid.chunks_of(&region(first.clone())).first().cloned().unwrap_or(0..0);
         let mut output = ArrayD::<T>::from_elem(IxDyn(&lengths_of(&output_shape)?), T::zeroed());
-        if share_chunks(runs.iter().map(|(_, run)| chunks_of(run)).collect()) {
-            let (least, most) = (bands.iter().min().copied().unwrap_or(0), bands.iter().max().copied().unwrap_or(0));
+        let (least, most) = (bands.iter().min().copied().unwrap_or(0), bands.iter().max().copied().unwrap_or(0));
+        let close = most - least < CLOSE * bands.len() as u64;
+        if close && share_chunks(runs.iter().map(|(_, run)| chunks_of(run)).collect()) {
             let all: ArrayD<T> = self.read_as(region(least..most + 1)).await?;
             for (band, mut plane) in bands.iter().zip(output.axis_iter_mut(Axis(0))) {
                 plane.assign(&all.index_axis(Axis(0), usize::try_from(band - least).unwrap_or(usize::MAX)));

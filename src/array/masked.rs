@@ -259,8 +259,20 @@ impl ChunkedArray {
                 None => {}
             }
         }
-        let (said, stats) = array.read_with_stats::<u8, IxDyn>(Region::new(ranges)).await?;
+        let (said, stats) = array.read_nonzero(Region::new(ranges)).await?;
         Ok(Some(Said { said, own, stats }))
+    }
+
+    /// 1 for each element of a region that is not 0, whatever its type.
+    async fn read_nonzero(&self, region: Region) -> Result<(ArrayD<u8>, ReadStats)> {
+        let region = self.region(region)?;
+        let count = self.count::<IxDyn>(&region, 1)?;
+        let meaning = Meaning::marks(self.data_type(), &[FillValue::ZERO]).ok_or_else(|| self.wrong_type::<u8>())?;
+        let sink = FixedSink::owned::<u8>(&self.inner.meta.grid, &region, count, 1, Rule::Meaning(meaning))?;
+        let shape = region.shape();
+        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let marks = sink.take::<u8>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
+        Ok((array(marks, &shape)?, stats))
     }
 }
 

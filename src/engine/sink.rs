@@ -408,7 +408,6 @@ unsafe fn copy_box(sink: &FixedSink, target: &Target, from: &[u8], validity: Opt
     let (element, source_element) = (sink.element, sink.source_element());
     let step = sink.strides.last().copied().unwrap_or(0);
     let source_step = strides.last().copied().unwrap_or(source_element);
-    let contiguous = source_step == source_element && step == element.cast_signed();
     let (mut gathered, mut converted, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for_rows(&target.lengths, |index, row| {
         let source: usize = index.iter().zip(strides).map(|(i, s)| i * s).sum();
@@ -418,12 +417,7 @@ unsafe fn copy_box(sink: &FixedSink, target: &Target, from: &[u8], validity: Opt
         unsafe {
             let to = sink.start.offset(target.offset + offset);
             if matches!(sink.rule, Rule::Copy) {
-                if contiguous {
-                    std::ptr::copy_nonoverlapping(from[..row * element].as_ptr(), to, row * element);
-                } else {
-                    copy_strided(to, step, from, source_step, row, element);
-                }
-                return;
+                return copy_strided(to, step, from, source_step, row, element);
             }
             let from = if source_step == source_element {
                 &from[..row * source_element]
@@ -472,6 +466,10 @@ unsafe fn copy_strided(to: *mut u8, step: isize, from: &[u8], source_step: usize
     let from = from.as_ptr();
     // SAFETY: the assertion above holds for the source, the caller's promise for the target.
     unsafe {
+        if source_step == element && step == element.cast_signed() {
+            std::ptr::copy_nonoverlapping(from, to, count * element);
+            return;
+        }
         match element {
             1 => fixed::<1>(to, step, from, source_step, count),
             2 => fixed::<2>(to, step, from, source_step, count),
