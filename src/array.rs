@@ -1,13 +1,18 @@
 //! A chunked array that can be read.
 
+mod bands;
+mod masked;
+
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ndarray::{Array, ArrayViewMut, Dimension};
 
+pub use masked::{Mask, Masked};
+
 use crate::engine::{
-    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Session, Sink, TextSink, array, blocking, converter,
+    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Rule, Session, Sink, TextSink, array, blocking, converter,
     output_bytes, plan, read, read_chunk, spawn, wrong_type,
 };
 use crate::error::{Error, Result};
@@ -20,6 +25,8 @@ use crate::model::{ArrayMeta, AxisOrder, DataType, Dim, IntoSelection, Limits, R
 #[derive(Clone)]
 pub struct ChunkedArray {
     inner: Arc<ArrayInner>,
+    /// What says which elements are valid, where that is known.
+    mask: Result<Option<Arc<Mask>>>,
 }
 
 /// One decoded chunk, as it is stored.
@@ -43,7 +50,7 @@ impl Session {
     /// # Errors
     /// What is wrong with the description: `Malformed`, `Limit`, or `Unsupported` for a codec that this build has not.
     pub fn array(&self, meta: ArrayMeta) -> Result<ChunkedArray> {
-        Ok(ChunkedArray { inner: Arc::new(ArrayInner::new(self, meta)?) })
+        Ok(ChunkedArray { inner: Arc::new(ArrayInner::new(self, meta)?), mask: Ok(None) })
     }
 }
 
@@ -113,27 +120,35 @@ impl ChunkedArray {
         self.read_elements(selection).await
     }
 
-    /// How elements become `T`, and the bytes of a stored one; `None` where they are `T`.
-    fn conversion<T: Element>(&self) -> Result<Option<(crate::engine::ConvertRow, usize)>> {
+    /// How elements become `T`.
+    fn rule<T: Element>(&self) -> Result<Rule> {
         let stored = self.data_type();
         if T::holds(stored) {
-            return Ok(None);
+            return Ok(Rule::Copy);
         }
         match (converter(stored, &T::DATA_TYPE), stored.size()) {
-            (Some(convert), Some(size)) => Ok(Some((convert, size))),
+            (Some(convert), Some(size)) => Ok(Rule::Convert(convert, size)),
             _ => Err(wrong_type::<T>(stored).in_object(self.inner.meta.source.url())),
+        }
+    }
+
+    fn check_rank<D: Dimension>(&self) -> Result<()> {
+        match D::NDIM.filter(|n| *n != self.shape().len()) {
+            Some(rank) => {
+                let wrong = format!("the array has {} axes, not {rank}", self.shape().len());
+                Err(Error::region(wrong).in_object(self.inner.meta.source.url()))
+            }
+            None => Ok(()),
         }
     }
 
     async fn read_elements<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<T, D>, ReadStats)> {
         let region = self.region(selection)?;
-        if let Some(rank) = D::NDIM.filter(|n| *n != self.shape().len()) {
-            return Err(Error::region(format!("the array has {} axes, not {rank}", self.shape().len())).in_object(self.inner.meta.source.url()));
-        }
+        self.check_rank::<D>()?;
         let shape = region.shape();
         let element = size_of::<T>();
         let count = output_bytes(&shape, element, self.inner.limits())? / element;
-        let sink = FixedSink::owned::<T>(&self.inner.meta.grid, &region, count, element, self.conversion::<T>()?)?;
+        let sink = FixedSink::owned::<T>(&self.inner.meta.grid, &region, count, element, self.rule::<T>()?)?;
         let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
         let elements = sink.take::<T>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         Ok((array(elements, &shape)?, stats))
@@ -166,7 +181,7 @@ impl ChunkedArray {
             return Ok((DynArray::variable(data_type, shape, sink.take()), stats));
         };
         let length = output_bytes(&shape, element, limits)?;
-        let sink = FixedSink::owned::<u128>(&self.inner.meta.grid, &region, length.div_ceil(16), element, None)?;
+        let sink = FixedSink::owned::<u128>(&self.inner.meta.grid, &region, length.div_ceil(16), element, Rule::Copy)?;
         let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
         let words = sink.take::<u128>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         Ok((DynArray::fixed(data_type, shape, words, length), stats))
@@ -186,8 +201,8 @@ impl ChunkedArray {
             let wrong = format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape());
             return Err(Error::region(wrong).in_object(self.inner.meta.source.url()));
         }
-        let convert = self.conversion::<T>()?;
-        FixedSink::scoped(output, &self.inner.meta.grid, &region, convert, |sink| {
+        let rule = self.rule::<T>()?;
+        FixedSink::scoped(output, &self.inner.meta.grid, &region, rule, |sink| {
             blocking(Reader { array: self.inner.clone(), region: region.clone(), sink: Sink::Fixed(sink) })
         })
     }

@@ -1,17 +1,19 @@
 //! A TIFF file as an image of levels.
 
+mod place;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::array::ChunkedArray;
+use crate::array::{ChunkedArray, Mask};
 use crate::dataset::OpenStats;
 use crate::engine::Session;
 use crate::error::{Error, Result};
 use crate::format::tiff::{Directory, DirectoryIndex, Georeference, Pyramid, TiffFile, TiffParser};
 use crate::geo::{Crs, GdalMetadata, GeoKeys, GeoTransform};
 use crate::io::Counters;
-use crate::model::ObjectKey;
+use crate::model::{DataType, ObjectKey};
 
 /// A TIFF file, cloud optimized or not: its main image, the reduced levels of it, their masks, and where the pixels are.
 #[derive(Clone)]
@@ -80,10 +82,27 @@ impl Cog {
     }
     /// A level as an array of band, y, x; 0 is full resolution.
     ///
+    /// It comes with what says which of its pixels are valid, for [`read_masked`](ChunkedArray::read_masked) and its kin: the mask of this
+    /// level, else the nodata value, else an alpha band where GDAL takes it for one (the last of 2 or 4 bands of u8 or u16). An overview
+    /// that does not say otherwise has nodata, scale and offset of the main image.
+    ///
     /// # Errors
     /// `Usage` where there is no such level; `Unsupported` for a compression that is not read.
     pub fn level(&self, level: usize) -> Result<ChunkedArray> {
-        self.array(self.level_directory(level)?)
+        let directory = self.level_directory(level)?;
+        let array = self.array(directory)?;
+        match self.mask(level) {
+            Err(e) => Ok(array.with_broken_mask(e)),
+            Ok(Some(mask)) => Ok(array.clone().with_mask(Mask::Array(mask)).unwrap_or_else(|e| array.with_broken_mask(e))),
+            Ok(None) => match alpha(directory, array.data_type()) {
+                Some(band) => array.with_mask(Mask::Band(band)),
+                None => Ok(array),
+            },
+        }
+    }
+    /// All levels, full resolution first.
+    pub fn levels(&self) -> impl Iterator<Item = Result<ChunkedArray>> + '_ {
+        (0..self.level_count()).map(|level| self.level(level))
     }
     /// The coarsest level whose pixels are not larger than `resolution`, in units of the CRS; full resolution where none is.
     ///
@@ -140,7 +159,18 @@ impl Cog {
         if let Some(array) = arrays.get(&name) {
             return Ok(array.clone());
         }
-        let array = self.session.array(directory.array(&self.file, &self.session.inner.limits)?)?;
+        let mut meta = directory.array(&self.file, &self.session.inner.limits)?;
+        let place = |level: &usize| self.file.directories.get(*level).is_some_and(|d| d.index == directory.index);
+        if let (true, Ok(main)) = (self.pyramid.levels.iter().skip(1).any(place), self.level_directory(0)) {
+            let of_main = main.scaling(&meta.data_type);
+            if meta.scaling.lines.is_empty() && main.samples == directory.samples {
+                meta.scaling.lines = of_main.lines;
+            }
+            if directory.nodata.is_none() {
+                meta.scaling.nodata = of_main.nodata;
+            }
+        }
+        let array = self.session.array(meta)?;
         arrays.insert(name, array.clone());
         Ok(array)
     }
@@ -171,6 +201,13 @@ impl Cog {
     pub fn metadata(&self) -> GdalMetadata {
         self.level_directory(0).map(Directory::metadata).unwrap_or_default()
     }
+}
+
+/// The alpha band, where GDAL takes one for a mask.
+fn alpha(directory: &Directory, data_type: &DataType) -> Option<u64> {
+    let kind = directory.extra_samples.last()?;
+    (matches!(kind, 1 | 2) && matches!(directory.samples, 2 | 4) && matches!(data_type, DataType::U8 | DataType::U16))
+        .then(|| u64::from(directory.samples) - 1)
 }
 
 impl fmt::Debug for Cog {

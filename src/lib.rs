@@ -27,6 +27,8 @@
 //! | open something | [`Session::open`], [`Session::open_cog`], [`Session::open_zarr`] |
 //! | read it | [`ChunkedArray::read`] for the stored type, [`read_as`](ChunkedArray::read_as) to convert, [`read_dyn`](ChunkedArray::read_dyn) for any, [`blocking_read_into`](ChunkedArray::blocking_read_into) for the caller's own array |
 //! | know what the numbers of a Zarr mean, and where its cells are | [`Group::coordinates`], [`Group::packing`], [`Group::time_units`], [`Group::georeference`], [`Group::pyramid`], [`cf`] |
+//! | know what its numbers stand for | [`ChunkedArray::read_masked`] for which are valid, [`read_scaled`](ChunkedArray::read_scaled) for quantities |
+//! | go from coordinates to pixels | [`Cog::region_of`], [`Cog::pixel`], [`Cog::coordinates`] |
 //! | know what a read will fetch | [`ChunkedArray::plan`] |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
@@ -90,13 +92,13 @@ mod io;
 mod pyramid;
 
 #[cfg(feature = "read")]
-pub use array::{Chunk, ChunkedArray};
+pub use array::{Chunk, ChunkedArray, Mask, Masked};
 #[cfg(feature = "read")]
 pub use cog::Cog;
 #[cfg(feature = "read")]
 pub use dataset::{Dataset, OpenStats};
 #[cfg(feature = "read")]
-pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
+pub use engine::{DynArray, Element, Float, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
 pub use georeference::ArrayGeoreference;

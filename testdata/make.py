@@ -18,17 +18,18 @@ sys.path.insert(0, str(HERE))
 
 
 def clear():
-    for name in ["tiff", "zarr", "references", "bad", "climate.zarr", "climate_v3.zarr"]:
+    for name in ["tiff", "masked", "zarr", "references", "bad", "climate.zarr", "climate_v3.zarr"]:
         shutil.rmtree(HERE / name, ignore_errors=True)
-    for path in [*HERE.glob("*.tif"), HERE / "EXPECTED.json"]:
+    for path in [*HERE.glob("*.tif"), HERE / "EXPECTED.json", HERE / "MASKED.json"]:
         path.unlink(missing_ok=True)
 
 
 def main():
-    from making import bad, cf_cubes, tiffs, zarrs
+    from making import bad, cf_cubes, masked, tiffs, zarrs
 
     clear()
     expected = {**tiffs.make(HERE), **zarrs.make(HERE)}
+    masked.make(HERE)
     bad.make(HERE)
     cf_cubes.make(HERE)
     lines = [f" {json.dumps(path)}: {json.dumps(parts)}" for path, parts in sorted(expected.items())]

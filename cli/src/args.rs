@@ -45,6 +45,8 @@ pub(crate) enum Command {
         url: String,
         #[command(flatten)]
         selectors: Selectors,
+        #[command(flatten)]
+        what: What,
         /// The file to write: .npy, .bin (C order, little-endian) or .png
         #[arg(short, long, value_name = "OUT")]
         output: PathBuf,
@@ -54,6 +56,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         access: Access,
     },
+}
+
+/// What is written of each element.
+#[derive(Args, Clone, Copy, Default)]
+pub(crate) struct What {
+    /// Write quantities, stored * scale + offset, as float32 (float64 where more than 16 bits are stored); nan where not valid
+    #[arg(long, conflicts_with = "mask")]
+    pub(crate) scaled: bool,
+    /// Write which elements are valid, 1 or 0, by the mask, nodata, alpha and nan
+    #[arg(long)]
+    pub(crate) mask: bool,
 }
 
 /// Which array, and which part of it.
@@ -71,7 +84,16 @@ pub(crate) struct Selectors {
     /// An index (kept as a length of 1) or a half-open range for each dimension: 0,2048:4096,:
     #[arg(long, value_name = "RANGES", value_parser = Selection::parse)]
     pub(crate) region: Option<Selection>,
+    /// TIFF: the pixels that these bounds touch, in units of the CRS: least x, least y, greatest x, greatest y
+    #[arg(long, value_name = "X0,Y0,X1,Y1", value_parser = bounds, allow_hyphen_values = true, conflicts_with_all = ["region", "ifd"])]
+    pub(crate) bounds: Option<Bounds>,
+    /// These bands (indexes of the first dimension, from 0) in this order: 3,0
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) bands: Option<Vec<u64>>,
 }
+
+/// Least x, least y, greatest x, greatest y.
+pub(crate) type Bounds = [f64; 4];
 
 /// How the store is reached; credentials come from the stores' usual environment variables.
 #[derive(Args)]
@@ -82,6 +104,11 @@ pub(crate) struct Access {
     /// Do not sign requests
     #[arg(long)]
     pub(crate) anon: bool,
+}
+
+fn bounds(text: &str) -> Result<Bounds, String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+    numbers.ok().and_then(|n| n.try_into().ok()).ok_or_else(|| "bounds are four numbers: x0,y0,x1,y1".to_owned())
 }
 
 /// Holds the text to the form of a directory's path.

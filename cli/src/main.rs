@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Info { url, json, access } => info::run(&url, json, &access),
         Command::Plan { url, selectors, json, access } => plan::run(&url, &selectors, json, &access),
-        Command::Read { url, selectors, output, stats, access } => read::run(&url, &selectors, &output, stats, &access),
+        Command::Read { url, selectors, what, output, stats, access } => read::run(&url, &selectors, what, &output, stats, &access),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

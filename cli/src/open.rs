@@ -30,8 +30,34 @@ pub(crate) fn session(access: &Access) -> Result<Session> {
 pub(crate) struct Chosen {
     pub(crate) array: ChunkedArray,
     pub(crate) region: Region,
+    /// The bands to be read of it, in this order, where not all of them are.
+    pub(crate) bands: Option<Vec<u64>>,
     pub(crate) origin: Origin,
     pub(crate) opened: OpenStats,
+}
+
+impl Chosen {
+    /// The boxes of the array that are read, one behind the other along the first axis of what is written.
+    pub(crate) fn parts(&self) -> Vec<Region> {
+        let Some(bands) = &self.bands else { return vec![self.region.clone()] };
+        let mut runs: Vec<std::ops::Range<u64>> = Vec::new();
+        for band in bands {
+            match runs.last_mut() {
+                Some(run) if run.end == *band => run.end += 1,
+                _ => runs.push(*band..band + 1),
+            }
+        }
+        let rest = self.region.ranges().get(1..).unwrap_or_default();
+        runs.into_iter().map(|run| Region::new([&[run], rest].concat())).collect()
+    }
+    /// The shape of what is written.
+    pub(crate) fn shape(&self) -> Vec<u64> {
+        let mut shape = self.region.shape();
+        if let (Some(bands), Some(first)) = (&self.bands, shape.first_mut()) {
+            *first = bands.len() as u64;
+        }
+        shape
+    }
 }
 
 /// Where an array comes from.
@@ -74,11 +100,19 @@ pub(crate) fn choose(session: &Session, url: &str, selectors: &Selectors) -> Res
         }
         _ => return Err(Failure::refused("a kind of dataset that this command does not know")),
     };
-    let region = match &selectors.region {
-        Some(selection) => Selection::region(selection, array.shape())?,
-        None => Region::all(array.shape()),
+    let region = match (&selectors.region, selectors.bounds, &origin) {
+        (Some(selection), ..) => Selection::region(selection, array.shape())?,
+        (None, Some(bounds), Origin::Level(cog, level)) => cog.region_of(*level, bounds)?,
+        (None, Some(_), _) => return Err(Failure::usage("--bounds is for the levels of a TIFF; --region is for all")),
+        (None, None, _) => Region::all(array.shape()),
     };
-    Ok(Chosen { array, region, origin, opened })
+    if let Some(bands) = &selectors.bands {
+        let first = region.ranges().first().ok_or_else(|| Failure::usage("--bands is for arrays of one dimension or more"))?;
+        if let Some(band) = bands.iter().find(|band| !first.contains(band)) {
+            return Err(Failure::usage(format!("--bands: {band} is not within {}:{}", first.start, first.end)));
+        }
+    }
+    Ok(Chosen { array, region, bands: selectors.bands.clone(), origin, opened })
 }
 
 fn only_array(session: &Session, group: &Group) -> Result<ChunkedArray> {

@@ -29,12 +29,12 @@ pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access)
 /// The plans of all the slabs that `read` goes by, as one.
 fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
     let array = &chosen.array;
-    let slabs = match array.data_type().size() {
-        Some(element) => Slabs::new(&array.meta().grid, chosen.region.clone(), element as u64, slabs::BUDGET),
-        None => Slabs::new(&array.meta().grid, chosen.region.clone(), slabs::TYPICAL_TEXT, slabs::BUDGET).in_order(),
+    let slabs = |part| match array.data_type().size() {
+        Some(element) => Slabs::new(&array.meta().grid, part, element as u64, slabs::BUDGET),
+        None => Slabs::new(&array.meta().grid, part, slabs::TYPICAL_TEXT, slabs::BUDGET).in_order(),
     };
     let mut all: Option<ReadPlan> = None;
-    for slab in slabs {
+    for slab in chosen.parts().into_iter().flat_map(slabs) {
         let plan = session.block_on(array.plan(&slab))?;
         let Some(all) = &mut all else {
             all = Some(plan);

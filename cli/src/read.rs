@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use swath::model::Limits;
 
-use crate::args::{Access, Selectors};
+use crate::args::{Access, Selectors, What};
 use crate::failure::{Failure, Result};
 use crate::open;
 use crate::output::{Kind, PartFile, picture, raw};
 use crate::stats::Totals;
 
-pub(crate) fn run(url: &str, selectors: &Selectors, output: &Path, stats: bool, access: &Access) -> Result<()> {
+pub(crate) fn run(url: &str, selectors: &Selectors, what: What, output: &Path, stats: bool, access: &Access) -> Result<()> {
     let start = Instant::now();
     let kind = Kind::of(output).ok_or_else(|| Failure::usage(format!("{}: the output ends in .npy, .bin or .png", output.display())))?;
     let session = open::session(access)?;
@@ -20,13 +20,17 @@ pub(crate) fn run(url: &str, selectors: &Selectors, output: &Path, stats: bool, 
     let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
     Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;
 
+    let data_type = raw::written_type(&chosen, what)?;
+    if kind == Kind::Png && (what.scaled || what.mask || chosen.bands.is_some()) {
+        return Err(Failure::usage("--scaled, --mask and --bands are for .npy and .bin files"));
+    }
     let mut totals = Totals::new(chosen.opened);
     let file = PartFile::create(output).map_err(|e| Failure::output(output, &e))?;
     match kind {
-        Kind::Bin => raw::write(&session, &chosen, &file, &[], &mut totals)?,
+        Kind::Bin => raw::write(&session, &chosen, &data_type, &file, &[], &mut totals)?,
         Kind::Npy => {
-            let header = crate::output::npy::header(chosen.array.data_type(), &chosen.region.shape())?;
-            raw::write(&session, &chosen, &file, &header, &mut totals)?;
+            let header = crate::output::npy::header(&data_type.of, &chosen.shape())?;
+            raw::write(&session, &chosen, &data_type, &file, &header, &mut totals)?;
         }
         Kind::Png => picture::write(&session, &chosen, &file, &mut totals)?,
     }

@@ -380,3 +380,85 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+fn masked() -> Value {
+    serde_json::from_slice(&fs::read(fixture("MASKED.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn validity_of_every_level_that_is_told_of() {
+    let folder = Folder::new();
+    let out = folder.path("out.bin");
+    for (name, levels) in masked().as_object().unwrap() {
+        for (level, holds) in levels.as_object().unwrap() {
+            succeeds(&["read", &fixture(name), "--level", level, "--mask", "-o", &out]);
+            let crc = format!("{:08x}", crc32fast::hash(&fs::read(&out).unwrap()));
+            assert_eq!(holds["valid"], crc, "{name} {level}");
+        }
+    }
+}
+
+/// The elements of a `.npy` file behind its header, which must name this type and shape.
+fn npy(path: &str, says: &str) -> Vec<u8> {
+    let file = fs::read(path).unwrap();
+    let start = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
+    let header = String::from_utf8_lossy(&file[..start]).into_owned();
+    assert!(header.contains(says), "{header}");
+    file[start..].to_vec()
+}
+
+#[test]
+fn quantities_and_bands() {
+    let folder = Folder::new();
+    let (tiff, out, raw) = (fixture("masked/scales_sparse.tif"), folder.path("out.npy"), folder.path("raw.bin"));
+    succeeds(&["read", &tiff, "--bands", "1,0,0", "--region", ":,0:4,0:18", "--scaled", "-o", &out]);
+    let quantities = npy(&out, "'<f4', 'fortran_order': False, 'shape': (3, 4, 18)");
+    let mut at = 0;
+    // Scale and offset of each band as the fixture's maker set them; nodata is -32768.
+    for (band, scale, offset) in [(1, 0.5, -3.0), (0, 0.01, 273.15), (0, 0.01, 273.15)] {
+        succeeds(&["read", &tiff, "--region", &format!("{band},0:4,0:18"), "-o", &raw]);
+        for stored in fs::read(&raw).unwrap().chunks_exact(2) {
+            let stored = i16::from_le_bytes([stored[0], stored[1]]);
+            let quantity = f32::from_le_bytes(quantities[at..at + 4].try_into().unwrap());
+            at += 4;
+            if stored == i16::MIN {
+                assert!(quantity.is_nan());
+            } else {
+                assert!((f64::from(quantity) - (f64::from(stored) * scale + offset)).abs() < 1e-3, "{stored} {quantity}");
+            }
+        }
+    }
+    assert_eq!(at, quantities.len());
+    // Bands in planes are fetched alone.
+    let whole = json(&["plan", &tiff, "--json"]);
+    let one = json(&["plan", &tiff, "--bands", "1", "--json"]);
+    assert_eq!((whole["chunks"].as_u64(), one["chunks"].as_u64()), (Some(12), Some(4)));
+    assert!(one["bytes"].as_u64() < whole["bytes"].as_u64());
+    // Of wider numbers quantities are wider too.
+    succeeds(&["read", &fixture("tiff/tiles_int32.tif"), "--scaled", "-o", &out]);
+    npy(&out, "'<f8'");
+}
+
+#[test]
+fn bounds_are_a_region() {
+    let folder = Folder::new();
+    let (tiff, a, b) = (fixture("scene.tif"), folder.path("a.bin"), folder.path("b.bin"));
+    succeeds(&["read", &tiff, "--bounds", "600010,5299990,600030,5300020", "-o", &a]);
+    succeeds(&["read", &tiff, "--region", ":,2:5,1:3", "-o", &b]);
+    assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
+    succeeds(&["read", &tiff, "--level", "2", "--bounds", "-1,-1,600040,1e9", "-o", &a]);
+    assert_eq!(fs::read(&a).unwrap().len(), 4 * 256 * 2);
+    fails(&["read", &tiff, "--bounds", "0,0,1,1", "-o", &a], 1);
+    let out = folder.path("out.png");
+    for wrong in [
+        vec!["--bounds", "0,0,1"],
+        vec!["--bounds", "0,0,1,1", "--region", ":,:,:"],
+        vec!["--bounds", "0,0,1,1", "--ifd", "0"],
+        vec!["--bands", "4"],
+        vec!["--scaled", "--mask"],
+        vec!["--scaled"],
+    ] {
+        fails(&[vec!["read", &tiff, "-o", &out], wrong].concat(), 2);
+    }
+    fails(&["read", &small(&folder, "store"), "--bounds", "0,0,1,1", "-o", &a], 2);
+}

@@ -69,6 +69,12 @@ impl Codec for UnpackBits {
     fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
         output.scaled(self.row_bytes, self.row.saturating_mul(self.bytes), 0)
     }
+    fn input_prefix(&self, output: usize) -> Option<usize> {
+        let samples = output.div_ceil(self.bytes.max(1));
+        let (rows, rest) = (samples.checked_div(self.row)?, samples.checked_rem(self.row)?);
+        let rest = rest.checked_mul(usize::try_from(self.bits).ok()?)?.div_ceil(8);
+        rows.checked_mul(self.row_bytes)?.checked_add(rest)
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let row = self.row.saturating_mul(self.bytes);
         let rows = chunk.elements()?.checked_div(self.row).unwrap_or(0);
@@ -120,6 +126,9 @@ impl Codec for Bits24 {
     }
     fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
         output.scaled(3, 4, 0)
+    }
+    fn input_prefix(&self, output: usize) -> Option<usize> {
+        output.div_ceil(4).checked_mul(3)
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let (samples, rest) = input.as_chunks::<3>();

@@ -34,6 +34,16 @@ pub(super) enum Action {
     LeaveSurplus,
 }
 
+/// What becomes of data beyond those that a step is asked for.
+#[derive(Clone, Copy)]
+enum Surplus {
+    Refused,
+    /// It is left out; so many leading bytes are enough, where there are no more.
+    Left {
+        needed: Option<usize>,
+    },
+}
+
 /// Where the data are between two steps.
 enum Place {
     Input,
@@ -46,6 +56,12 @@ impl Chain {
     #[must_use]
     pub fn is_identity(&self) -> bool {
         self.stages.is_empty()
+    }
+
+    /// Whether `stored` bytes are a chunk of `decoded` bytes as they stand.
+    #[must_use]
+    pub fn is_view(&self, stored: usize, decoded: usize) -> bool {
+        stored == decoded && self.stages.iter().all(|stage| matches!(stage.action, Action::LeaveSurplus))
     }
 
     /// The names of its steps.
@@ -121,6 +137,7 @@ impl Chain {
                 data_type: &stage.data_type,
                 limits: chunk.limits,
                 rows: if stage.order.is_none() { chunk.rows.clone() } else { None },
+                needed: None,
             };
             match &stage.action {
                 Action::Trim(trim) => {
@@ -135,6 +152,18 @@ impl Chain {
                     // Steps before stopped there already; what is left are stored bytes and those a checksum surrounds.
                     if let (Size::Exact(size), Place::Input | Place::Scratch(_)) = (self.size_after(i, chunk, end), &*place) {
                         range.end = range.end.min(range.start.saturating_add(size));
+                        let enough = self.needed_after(i, chunk).is_some_and(|needed| (needed..size).contains(&range.len()));
+                        if let (true, Place::Input) = (enough, &*place) {
+                            let stored = part(input, range);
+                            Limits::check("max_chunk_bytes", size as u64, chunk.limits.max_chunk_bytes)?;
+                            let mut buffer = scratch.take(size)?;
+                            if let Some((to, padding)) = buffer.get_mut(..size).and_then(|b| b.split_at_mut_checked(stored.len())) {
+                                to.copy_from_slice(stored);
+                                padding.fill(0);
+                            }
+                            *range = 0..size;
+                            *place = Place::Scratch(buffer);
+                        }
                     }
                 }
                 Action::InPlace(codec) => {
@@ -167,6 +196,7 @@ impl Chain {
                 }
                 Action::Apart(codec) => {
                     let prefix = matches!(self.stages.get(after), Some(Stage { action: Action::LeaveSurplus, .. }));
+                    let needed = if prefix { self.needed_after(i, chunk) } else { None };
                     // The marker itself does nothing more to what goes into the output.
                     let follows = if prefix { after.saturating_add(1) } else { after };
                     let source = std::mem::replace(place, Place::Input);
@@ -176,13 +206,14 @@ impl Chain {
                         Place::Output => return Err(internal()),
                     };
                     let decoded = if follows >= self.tail {
-                        let mut target = output.reborrow();
-                        if let (true, Output::Exact(bytes)) = (prefix, &mut target) {
-                            target = Output::Prefix(std::mem::take(bytes));
-                        }
-                        codec.decode(from, &here, scratch, &mut target).map(|()| (Place::Output, 0))
+                        let done = match &mut *output {
+                            Output::Exact(bytes) if prefix => decode_prefix(codec.as_ref(), from, &here, scratch, bytes, needed),
+                            output => codec.decode(from, &here, scratch, output),
+                        };
+                        done.map(|()| (Place::Output, 0))
                     } else {
-                        self.to_scratch(codec.as_ref(), from, &here, self.size_after(i, chunk, end), prefix, scratch)
+                        let surplus = if prefix { Surplus::Left { needed } } else { Surplus::Refused };
+                        self.to_scratch(codec.as_ref(), from, &here, self.size_after(i, chunk, end), surplus, scratch)
                     };
                     if let Place::Scratch(buffer) = source {
                         scratch.give(buffer);
@@ -202,7 +233,7 @@ impl Chain {
         from: &[u8],
         here: &ChunkContext<'_>,
         size: Size,
-        prefix: bool,
+        surplus: Surplus,
         scratch: &mut Scratch,
     ) -> Result<(Place, usize)> {
         let mut buffer = match size {
@@ -212,13 +243,20 @@ impl Chain {
             }
             Size::AtMost(_) => scratch.take(0)?,
         };
-        let mut target = match size {
-            Size::Exact(size) if prefix => Output::Prefix(buffer.get_mut(..size).unwrap_or_default()),
-            Size::Exact(size) => Output::Exact(buffer.get_mut(..size).unwrap_or_default()),
-            // Steps that widen one after the other multiply the bound; what is between them is held to a chunk all the same.
-            Size::AtMost(most) => Output::Bounded { bytes: &mut buffer, most: most.min(bound(usize::MAX, here.limits)) },
+        let done = match (size, surplus) {
+            (Size::Exact(size), Surplus::Left { needed }) => {
+                decode_prefix(codec, from, here, scratch, buffer.get_mut(..size).unwrap_or_default(), needed)
+            }
+            (Size::Exact(size), Surplus::Refused) => {
+                codec.decode(from, here, scratch, &mut Output::Exact(buffer.get_mut(..size).unwrap_or_default()))
+            }
+            (Size::AtMost(most), _) => {
+                // Steps that widen one after the other multiply the bound; what is between them is held to a chunk all the same.
+                let most = most.min(bound(usize::MAX, here.limits));
+                codec.decode(from, here, scratch, &mut Output::Bounded { bytes: &mut buffer, most })
+            }
         };
-        match codec.decode(from, here, scratch, &mut target) {
+        match done {
             Ok(()) => {
                 let length = if let Size::Exact(size) = size { size } else { buffer.len() };
                 Ok((Place::Scratch(buffer), length))
@@ -235,12 +273,34 @@ impl Chain {
         self.size_before(index.saturating_add(1), chunk, end)
     }
 
+    /// How many leading bytes of what stage `index` gives hold all that is needed of the chunk; `None` where it is all of them.
+    fn needed_after(&self, index: usize, chunk: &ChunkContext<'_>) -> Option<usize> {
+        let mut bytes = chunk.needed?.checked_mul(self.data_type.size()?)?;
+        let mut from_end = self.stages.get(index..)?.iter().rev();
+        for _ in index.saturating_add(1)..self.stages.len() {
+            let stage = from_end.next()?;
+            bytes = match &stage.action {
+                Action::Apart(codec) => codec.input_prefix(bytes)?,
+                Action::InPlace(codec) => codec.input_prefix(bytes)?,
+                Action::LeaveSurplus => bytes,
+                Action::Trim(_) => return None,
+            };
+        }
+        Some(bytes)
+    }
+
     /// The size of what stage `index` takes.
     fn size_before(&self, index: usize, chunk: &ChunkContext<'_>, end: Size) -> Size {
         let mut size = end;
         for stage in self.stages.get(index..).unwrap_or_default().iter().rev() {
             let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
-            let here = ChunkContext { shape: shape.as_deref().unwrap_or(chunk.shape), data_type: &stage.data_type, limits: chunk.limits, rows: None };
+            let here = ChunkContext {
+                shape: shape.as_deref().unwrap_or(chunk.shape),
+                data_type: &stage.data_type,
+                limits: chunk.limits,
+                rows: None,
+                needed: None,
+            };
             size = match &stage.action {
                 Action::Apart(codec) => codec.input_size(size, &here),
                 Action::Trim(trim) => trim.input_size(size),
@@ -268,6 +328,26 @@ impl Place {
             Self::Scratch(buffer) => buffer.get_mut(range.clone()),
             _ => None,
         }
+    }
+}
+
+/// Decodes as much as fits. Where that cannot be had, the leading bytes that are needed do, with zeros behind them.
+fn decode_prefix(
+    codec: &dyn Codec,
+    from: &[u8],
+    here: &ChunkContext<'_>,
+    scratch: &mut Scratch,
+    bytes: &mut [u8],
+    needed: Option<usize>,
+) -> Result<()> {
+    let Err(error) = codec.decode(from, here, scratch, &mut Output::Prefix(bytes)) else { return Ok(()) };
+    match needed.filter(|needed| *needed < bytes.len()).and_then(|needed| bytes.split_at_mut_checked(needed)) {
+        Some((inside, outside)) => {
+            codec.decode(from, here, scratch, &mut Output::Prefix(inside)).map_err(|_| error)?;
+            outside.fill(0);
+            Ok(())
+        }
+        None => Err(error),
     }
 }
 

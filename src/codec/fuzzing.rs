@@ -11,18 +11,21 @@ fn limits() -> Limits {
 
 fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
     let limits = limits();
-    let chunk = ChunkContext::new(shape, data_type, &limits);
     let Ok(chain) = Chain::compile(specs, data_type, &FillValue::ZERO, &Registry::default(), &limits) else { return };
     let mut scratch = Scratch::default();
-    match chunk.bytes() {
-        Ok(Some(bytes)) => {
-            let mut out = vec![0; bytes];
-            let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Exact(&mut out));
+    // All of the chunk is needed, and half of it along each axis.
+    let half: Vec<u64> = shape.iter().map(|n| n.div_ceil(2)).collect();
+    for chunk in [ChunkContext::new(shape, data_type, &limits), ChunkContext::new(shape, data_type, &limits).inside(&half)] {
+        match chunk.bytes() {
+            Ok(Some(bytes)) => {
+                let mut out = vec![0; bytes];
+                let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Exact(&mut out));
+            }
+            Ok(None) => {
+                let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Variable(&mut Elements::default()));
+            }
+            Err(_) => {}
         }
-        Ok(None) => {
-            let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Variable(&mut Elements::default()));
-        }
-        Err(_) => {}
     }
 }
 

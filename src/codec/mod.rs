@@ -7,7 +7,8 @@
 //! - a step that must give a known number of bytes gives exactly these: surplus and shortage are errors;
 //! - where two steps follow each other whose sizes are unknown (zstd over Blosc), what is between them is bounded by [`bound`];
 //! - only behind [`CodecSpec::LeaveSurplus`](crate::model::CodecSpec::LeaveSurplus) (TIFF, as libtiff has it) decoding ends when the chunk
-//!   is full: what the stream still holds, its checksum included, is not looked at. A shortage is an error there too.
+//!   is full: what the stream still holds, its checksum included, is not looked at. A shortage is an error there too, but for the end of
+//!   a chunk that lies outside of its array ([`ChunkContext::needed`]): where that is missing it is zeros.
 
 mod bits;
 #[cfg(feature = "blosc")]
@@ -68,13 +69,25 @@ pub struct ChunkContext<'a> {
     pub limits: &'a Limits,
     /// The rows (of the outermost stored axis) that are wanted; a codec may leave the others undecoded. `None` = all.
     pub rows: Option<Range<u64>>,
+    /// How many of its leading elements, in stored order, hold all that lies inside of the array. `None` = all.
+    pub needed: Option<usize>,
 }
 
 impl<'a> ChunkContext<'a> {
     /// The whole of a chunk.
     #[must_use]
     pub fn new(shape: &'a [u64], data_type: &'a DataType, limits: &'a Limits) -> Self {
-        Self { shape, data_type, limits, rows: None }
+        Self { shape, data_type, limits, rows: None, needed: None }
+    }
+    /// The same chunk, of which only so much along each axis lies inside of the array.
+    #[must_use]
+    pub fn inside(mut self, lengths: &[u64]) -> Self {
+        if lengths.len() == self.shape.len() && lengths != self.shape && !lengths.contains(&0) {
+            // The place of the last element that does, and one more.
+            let last = self.shape.iter().zip(lengths).try_fold(0u64, |at, (n, inside)| at.checked_mul(*n)?.checked_add(inside.saturating_sub(1)));
+            self.needed = last.and_then(|at| usize::try_from(at).ok()?.checked_add(1));
+        }
+        self
     }
     /// Number of elements.
     ///
@@ -103,6 +116,11 @@ pub trait Codec: fmt::Debug + Send + Sync {
     fn input_size(&self, output: Size, chunk: &ChunkContext<'_>) -> Size {
         Size::AtMost(bound(output.most(), chunk.limits))
     }
+    /// How many leading bytes of the input these leading bytes of the output are made of; `None` where it is all of them, or unknown.
+    fn input_prefix(&self, output: usize) -> Option<usize> {
+        let _ = output;
+        None
+    }
     /// Decodes. The output says how much is to be given; its former content has no meaning.
     ///
     /// # Errors
@@ -113,6 +131,10 @@ pub trait Codec: fmt::Debug + Send + Sync {
 /// A step that changes elements where they are.
 trait InPlace: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
+    /// As [`Codec::input_prefix`].
+    fn input_prefix(&self, output: usize) -> Option<usize> {
+        Some(output)
+    }
     fn apply(&self, data: &mut [u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch) -> Result<()>;
 }
 

@@ -88,16 +88,6 @@ pub enum Output<'a> {
 }
 
 impl Output<'_> {
-    /// The same output, borrowed for a shorter time.
-    pub(super) fn reborrow(&mut self) -> Output<'_> {
-        match self {
-            Self::Exact(bytes) => Output::Exact(bytes),
-            Self::Prefix(bytes) => Output::Prefix(bytes),
-            Self::Bounded { bytes, most } => Output::Bounded { bytes, most: *most },
-            Self::Variable(elements) => Output::Variable(elements),
-        }
-    }
-
     /// Room for exactly `size` bytes, where a codec knows how many it has.
     pub(super) fn sized(&mut self, codec: &'static str, size: usize) -> Result<&mut [u8]> {
         match self {

@@ -47,6 +47,10 @@ impl InPlace for FloatPredictor {
     fn name(&self) -> &'static str {
         "predictor-3"
     }
+    /// The bytes of a number are spread over the whole row.
+    fn input_prefix(&self, output: usize) -> Option<usize> {
+        output.checked_next_multiple_of(self.row_bytes)
+    }
     fn apply(&self, data: &mut [u8], _: &ChunkContext<'_>, scratch: &mut Scratch) -> Result<()> {
         whole_rows(self.name(), data, self.row_bytes)?;
         let mut planes = scratch.take(self.row_bytes)?;

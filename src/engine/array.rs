@@ -53,6 +53,12 @@ impl ArrayInner {
             None => Err(Error::malformed("a chunk names a codec chain that the array has not")),
         }
     }
+    /// What the codecs are told of a chunk, whose shape in stored order is `shape`. What of it is needed is what lies inside of the array,
+    /// whatever a read wants of it: decoded chunks are shared.
+    pub(crate) fn context<'a>(&'a self, index: &[u64], shape: &'a [u64]) -> ChunkContext<'a> {
+        let inside = self.meta.order.permute(&self.meta.grid.chunk_region(index).shape());
+        ChunkContext::new(shape, &self.meta.data_type, self.limits()).inside(&inside)
+    }
     /// Bytes of the usual decoded chunk; an estimate where elements differ in length.
     pub(crate) fn chunk_bytes(&self) -> u64 {
         let element = self.meta.data_type.size().unwrap_or(16) as u64;

@@ -53,6 +53,19 @@ elements! {
     Complex<f64> => ComplexF64;
 }
 
+/// A type that quantities are read as: `f32` or `f64`.
+pub trait Float: Element {
+    /// What stands for "nothing here".
+    const NAN: Self;
+}
+
+impl Float for f32 {
+    const NAN: Self = Self::NAN;
+}
+impl Float for f64 {
+    const NAN: Self = Self::NAN;
+}
+
 /// Converts a run of elements, both in the machine's byte order. The slices hold the same number of elements.
 pub(crate) type ConvertRow = fn(&[u8], &mut [u8]);
 
@@ -112,7 +125,7 @@ pub(crate) fn converter(from: &DataType, to: &DataType) -> Option<ConvertRow> {
 }
 
 /// A real number that passes through the wider of two types.
-trait Number: bytemuck::Pod {
+pub(super) trait Number: bytemuck::Pod + PartialEq {
     const FLOAT: bool;
     fn to_float(self) -> f64;
     fn to_integer(self) -> i128;

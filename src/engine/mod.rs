@@ -2,6 +2,7 @@
 
 mod array;
 mod element;
+mod meaning;
 mod output;
 mod plan;
 mod pool;
@@ -11,16 +12,17 @@ pub(crate) mod sink;
 mod stats;
 mod text;
 
-pub use element::Element;
+pub use element::{Element, Float};
 pub use output::DynArray;
 pub use plan::{ReadPlan, Request};
 pub use session::{Session, SessionBuilder, SessionOptions};
 pub use stats::ReadStats;
 
 pub(crate) use array::ArrayInner;
-pub(crate) use element::{ConvertRow, converter};
+pub(crate) use element::converter;
+pub(crate) use meaning::Meaning;
 pub(crate) use output::{array, output_bytes, wrong_type};
 pub(crate) use plan::plan;
 pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn, with_scratch};
-pub(crate) use sink::FixedSink;
+pub(crate) use sink::{FixedSink, Rule};
 pub(crate) use text::TextSink;

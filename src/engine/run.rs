@@ -24,7 +24,7 @@ use super::plan::{Batch, ChunkBox, Source, batches, plan, wants_of};
 use super::sink::{Decoded, FixedSink};
 use super::stats::{Clock, ReadStats};
 use super::text::TextSink;
-use crate::codec::{ChunkContext, Elements, Output, Scratch};
+use crate::codec::{Elements, Output, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, Io, Permit};
 use crate::model::{Got, Limits, Missing, Region};
@@ -302,12 +302,12 @@ impl Shared {
                 self.clock.absent.fetch_add(1, Ordering::Relaxed);
                 return self.fill(number);
             }
-            Stored::Decoded(bytes) => return self.place(number, &index, &bytes),
+            Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
             Stored::Encoded { bytes, chain } => (bytes, self.array.chain(chain)?),
         };
         let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
         let limits = self.array.limits();
-        let context = ChunkContext::new(&shape, &self.array.meta.data_type, limits);
+        let context = self.array.context(&index, &shape);
         let in_chunk = |e: Error| in_chunk(e, &index);
         let start = Instant::now();
         match &self.sink {
@@ -323,8 +323,8 @@ impl Shared {
             }
             Sink::Fixed(sink) => {
                 let length = decoded_length(&shape, sink.source_element(), limits)?;
-                if chain.is_identity() && bytes.len() == length {
-                    return self.place(number, &index, &bytes);
+                if chain.is_view(bytes.len(), length) {
+                    return self.place(number, &index, &bytes, None);
                 }
                 if self.keep {
                     let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
@@ -333,8 +333,12 @@ impl Shared {
                     drop(bytes);
                     self.clock.decoded(start);
                     let decoded = Bytes::from(decoded);
-                    self.array.keep_chunk(grid.linear(&index), decoded.clone());
-                    return self.place(number, &index, &decoded);
+                    let validity = scratch.codec.validity.take();
+                    // What is kept has no validity of its own: all of it is valid.
+                    if validity.is_none() {
+                        self.array.keep_chunk(grid.linear(&index), decoded.clone());
+                    }
+                    return self.place(number, &index, &decoded, validity.as_deref());
                 }
                 let ThreadScratch { codec, decoded } = scratch;
                 if decoded.len() < length {
@@ -346,17 +350,17 @@ impl Shared {
                 chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
                 drop(bytes);
                 self.clock.decoded(start);
-                self.place(number, &index, decoded)
+                self.place(number, &index, decoded, codec.validity.take().as_deref())
             }
         }
     }
 
-    fn place(&self, number: usize, index: &[u64], bytes: &[u8]) -> Result<()> {
+    fn place(&self, number: usize, index: &[u64], bytes: &[u8], validity: Option<&[u8]>) -> Result<()> {
         let Sink::Fixed(sink) = &self.sink else { return Err(Error::data_type("a chunk of fixed-size elements for text")) };
         let start = Instant::now();
         let grid = &self.array.meta.grid;
         let (origin, shape) = (origin(grid, index), grid.stored_shape(index));
-        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order })?;
+        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order, validity })?;
         self.clock.placed(start);
         Ok(())
     }
@@ -411,7 +415,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
     let element = array.meta.data_type.size().ok_or_else(|| Error::data_type("a chunk of elements that differ in length has no one view"))?;
     let shape = array.meta.order.permute(&grid.stored_shape(&index));
     let length = decoded_length(&shape, element, array.limits())?;
-    if array.chain(chain)?.is_identity() && bytes.len() == length {
+    if array.chain(chain)?.is_view(bytes.len(), length) {
         return Ok(Some(bytes));
     }
     let (done, decoded) = oneshot::channel();
@@ -420,7 +424,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Resul
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
-            let context = ChunkContext::new(&shape, &of_job.meta.data_type, of_job.limits());
+            let context = of_job.context(&index, &shape);
             let chain = of_job.chain(chain)?;
             with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| in_chunk(e, &index))?;
             Ok(Bytes::from(decoded))

@@ -5,62 +5,98 @@ use std::io::{self, BufWriter, Write};
 use std::sync::mpsc;
 use std::thread;
 
-use swath::model::{Limits, Region};
+use swath::model::{DataType, Limits, Region};
 use swath::{DynArray, Session};
 
 use super::PartFile;
+use crate::args::What;
 use crate::failure::{Failure, Result};
 use crate::open::Chosen;
 use crate::progress::Progress;
 use crate::slabs::{self, Slabs};
 use crate::stats::Totals;
 
+/// What is written of each element, and its type.
+pub(crate) struct Written {
+    what: What,
+    pub(crate) of: DataType,
+}
+
+/// The type of what is written.
+pub(crate) fn written_type(chosen: &Chosen, what: What) -> Result<Written> {
+    let stored = chosen.array.data_type();
+    let of = match (what.mask, what.scaled) {
+        (true, _) if stored.size().is_none() => return Err(Failure::usage(format!("--mask is not for {stored}"))),
+        (true, _) => DataType::Bool,
+        (_, true) if matches!(stored, DataType::F32) || stored.size() <= Some(2) => DataType::F32,
+        (_, true) => DataType::F64,
+        _ => stored.clone(),
+    };
+    Ok(Written { what, of })
+}
+
 /// Writes a header and then the elements.
-pub(crate) fn write(session: &Session, chosen: &Chosen, file: &PartFile, header: &[u8], totals: &mut Totals) -> Result<()> {
+pub(crate) fn write(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile, header: &[u8], totals: &mut Totals) -> Result<()> {
     file.write_at(header, 0).map_err(|e| file.failure(&e))?;
-    let written = match chosen.array.data_type().size() {
-        Some(element) => fixed(session, chosen, file, header.len() as u64, element as u64, totals)?,
+    let bytes = match written.of.size() {
+        Some(element) => fixed(session, chosen, written, file, (header.len() as u64, element as u64), totals)?,
         None => variable(session, chosen, file, totals)?,
     };
-    totals.output_bytes = written + header.len() as u64;
+    totals.output_bytes = bytes + header.len() as u64;
     Ok(())
 }
 
+/// A slab on its way to the file: the output that it is a part of and where that starts, the slab, its elements.
+type Slab = (Region, u64, Region, DynArray);
+
 /// Elements of one length, each slab at its place: one is written while the next is read.
-fn fixed(session: &Session, chosen: &Chosen, file: &PartFile, start: u64, element: u64, totals: &mut Totals) -> Result<u64> {
-    let (array, region) = (&chosen.array, &chosen.region);
-    let bytes = region.shape().iter().try_fold(element, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
+fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile, (start, element): (u64, u64), totals: &mut Totals) -> Result<u64> {
+    let array = &chosen.array;
+    let length = |shape: &[u64]| shape.iter().try_fold(element, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
+    let bytes = length(&chosen.shape());
     Limits::check("max_output_bytes", bytes, session.limits().max_output_bytes)?;
     file.file().set_len(start.saturating_add(bytes)).map_err(|e| file.failure(&e))?;
-    let zero_fill = array.meta().fill_value.is_zero();
-    let mut progress = Progress::new(region.len());
-    let (send, receive) = mpsc::sync_channel::<(Region, DynArray)>(0);
+    let What { scaled, mask } = written.what;
+    let zero_fill = array.meta().fill_value.is_zero() && !scaled && !mask;
+    let parts = chosen.parts();
+    let mut progress = Progress::new(parts.iter().map(Region::len).sum());
+    let (send, receive) = mpsc::sync_channel::<Slab>(0);
     thread::scope(|scope| {
         let place = move || -> io::Result<()> {
-            for (slab, values) in receive {
-                place(file, start, region, &slab, element, &values)?;
+            for (part, start, slab, values) in receive {
+                place(file, start, &part, &slab, element, &values)?;
             }
             Ok(())
         };
         let writer = thread::Builder::new().name("swath-write".into()).spawn_scoped(scope, place)?;
-        let mut read = || -> Result<()> {
-            for slab in Slabs::new(&array.meta().grid, region.clone(), element, slabs::BUDGET) {
-                let (values, stats) = session.block_on(array.read_dyn_with_stats(&slab))?;
-                totals.add(&stats);
-                progress.add(slab.len());
-                // The file is zeros (and a hole) until something is written.
-                let nothing = zero_fill && stats.absent == stats.chunks;
-                if !nothing && send.send((slab, values)).is_err() {
-                    break; // the writer has failed, and says why below
+        let read = || -> Result<()> {
+            let mut start = start;
+            for part in parts {
+                for slab in Slabs::new(&array.meta().grid, part.clone(), element, slabs::BUDGET) {
+                    let (values, stats) = if mask {
+                        session.block_on(array.read_valid_dyn(&slab))?
+                    } else if scaled {
+                        session.block_on(array.read_scaled_dyn(&written.of, &slab))?
+                    } else {
+                        session.block_on(array.read_dyn_with_stats(&slab))?
+                    };
+                    totals.add(&stats);
+                    progress.add(slab.len());
+                    // The file is zeros (and a hole) until something is written.
+                    let nothing = zero_fill && stats.absent == stats.chunks;
+                    if !nothing && send.send((part.clone(), start, slab, values)).is_err() {
+                        return Ok(()); // the writer has failed, and says why below
+                    }
                 }
+                start = start.saturating_add(length(&part.shape()));
             }
             Ok(())
         };
         let read = read();
         drop(send);
-        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let placed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read?;
-        written.map_err(|e| file.failure(&e))
+        placed.map_err(|e| file.failure(&e))
     })?;
     Ok(bytes)
 }
@@ -80,11 +116,13 @@ fn place(file: &PartFile, start: u64, region: &Region, slab: &Region, element: u
 
 /// Elements that differ in length, one behind the other: each its length in 32 bits, then its bytes.
 fn variable(session: &Session, chosen: &Chosen, file: &PartFile, totals: &mut Totals) -> Result<u64> {
-    let (array, region) = (&chosen.array, &chosen.region);
-    let mut progress = Progress::new(region.len());
+    let array = &chosen.array;
+    let parts = chosen.parts();
+    let mut progress = Progress::new(parts.iter().map(Region::len).sum());
     let mut out = BufWriter::with_capacity(1 << 20, file.file());
     let mut written = 0_u64;
-    for slab in Slabs::new(&array.meta().grid, region.clone(), slabs::TYPICAL_TEXT, slabs::BUDGET).in_order() {
+    let slabs = |part| Slabs::new(&array.meta().grid, part, slabs::TYPICAL_TEXT, slabs::BUDGET).in_order();
+    for slab in parts.into_iter().flat_map(slabs) {
         let (values, stats) = session.block_on(array.read_dyn_with_stats(&slab))?;
         totals.add(&stats);
         progress.add(slab.len());

@@ -51,6 +51,52 @@ fn shortage_is_an_error() {
     }
 }
 
+/// Of a chunk of 24 x 50 elements, so many along each axis lie inside of the array; the stream ends after 20 rows.
+#[test]
+fn what_lies_outside_of_the_array_may_be_missing() {
+    let inside = |chain: &[CodecSpec], data_type: &DataType, input: &[u8], inside: [u64; 2]| -> Result<Vec<u8>> {
+        let limits = Limits::default();
+        let chunk = ChunkContext::new(&[24, 50], data_type, &limits).inside(&inside);
+        let mut out = vec![0xaa; chunk.bytes()?.unwrap()];
+        compile(chain, data_type)?.decode(input, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))?;
+        Ok(out)
+    };
+    let stored = vector("zlib").decoded;
+    let streams = STREAMS.iter().map(|name| (*name, vector(name).chain, vector(name).encoded));
+    let streams = streams.chain([("stored", vec![], stored.clone())]);
+    let predictors = [
+        vec![],
+        vec![CodecSpec::ByteOrder(Endian::Big)],
+        vec![CodecSpec::Predictor { row: 50, stride: 1 }],
+        vec![CodecSpec::FloatPredictor { row: 50, stride: 1 }],
+    ];
+    for (name, stream, encoded) in streams {
+        for then in &predictors {
+            let chain: Vec<_> = stream.iter().cloned().chain([CodecSpec::LeaveSurplus]).chain(then.iter().cloned()).collect();
+            // What the rows that are there become on their own.
+            let whole = decode(&chain, &DataType::U16, &[20, 50], &encoded).unwrap();
+            for lengths in [[20, 50], [20, 1], [7, 50]] {
+                let out = inside(&chain, &DataType::U16, &encoded, lengths).unwrap_or_else(|e| panic!("{name} {then:?} {lengths:?}: {e}"));
+                let needed = (lengths[0] as usize - 1) * 100 + lengths[1] as usize * 2;
+                assert!(out[..needed] == whole[..needed], "{name} {then:?} {lengths:?}");
+                assert!(out[2000..].iter().all(|b| *b == 0), "{name} {then:?} {lengths:?}");
+            }
+            for lengths in [[21, 1], [21, 50], [24, 50]] {
+                assert!(inside(&chain, &DataType::U16, &encoded, lengths).is_err(), "{name} {then:?} {lengths:?}");
+            }
+            let strict: Vec<_> = stream.iter().cloned().chain(then.iter().cloned()).collect();
+            assert!(inside(&strict, &DataType::U16, &encoded, [20, 50]).is_err(), "{name} {then:?}");
+        }
+    }
+    // Within a row: 50 samples of 12 bits are 75 bytes; 10 rows and 7 samples need 761 bytes and no byte less.
+    let bits = [CodecSpec::LeaveSurplus, CodecSpec::UnpackBits { bits: 12, row: 50 }];
+    assert!(inside(&bits, &DataType::U16, &stored[..761], [11, 7]).is_ok());
+    assert!(inside(&bits, &DataType::U16, &stored[..760], [11, 7]).is_err());
+    let bits = [CodecSpec::LeaveSurplus, CodecSpec::Float24(Endian::Little)];
+    assert!(inside(&bits, &DataType::F32, &stored[..(10 * 50 + 7) * 3], [11, 7]).is_ok());
+    assert!(inside(&bits, &DataType::F32, &stored[..(10 * 50 + 7) * 3 - 1], [11, 7]).is_err());
+}
+
 #[test]
 fn stored_bytes_have_the_chunks_length() {
     let none = &[];

@@ -183,11 +183,8 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
         }
         return Ok(chain);
     }
-    // What a stream holds beyond its chunk is not looked at, as in libtiff. Spans of uncompressed chunks are cut to their pixels where the
-    // table is loaded; where it is not, there may be a surplus too.
-    if directory.compression != 1 || !directory.is_loaded() {
-        chain.push(CodecSpec::LeaveSurplus);
-    }
+    // What a stream holds beyond its chunk is not looked at, as in libtiff. Writers also leave out the padding of the last tiles.
+    chain.push(CodecSpec::LeaveSurplus);
     let row = columns.checked_mul(u64::from(of_pixel)).ok_or_else(|| Error::malformed("a row of more samples than can be counted"))?;
     let stride = of_pixel;
     let predictor = predictor(directory)?;

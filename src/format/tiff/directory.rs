@@ -320,11 +320,6 @@ impl Directory {
     pub fn is_reduced(&self) -> bool {
         self.subfile_type & 1 != 0
     }
-    /// Whether the table of its chunks is at hand, none of it left to be read by pages.
-    pub(super) fn is_loaded(&self) -> bool {
-        let loaded = |table: &Option<Table>| table.as_ref().is_none_or(|t| matches!(t.column, Column::Loaded(_)));
-        loaded(&self.offsets) && loaded(&self.lengths)
-    }
     /// Whether its samples are in planes of their own.
     #[must_use]
     pub fn is_separate(&self) -> bool {

@@ -31,7 +31,7 @@ fn chains() {
     // (bits, format, compression, predictor, further tags, flavour, type, chain) of an image 30 columns wide
     #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: Vec<(u64, u64, u64, u64, Vec<Tag>, Flavour, T, Vec<C>)> = vec![
-        (8, 1, 1, 1, vec![], LITTLE, T::U8, vec![]),
+        (8, 1, 1, 1, vec![], LITTLE, T::U8, vec![C::LeaveSurplus]),
         (16, 1, 5, 2, vec![], BIG, T::U16, vec![lzw.clone(), C::LeaveSurplus, big.clone(), C::Predictor { row: 30, stride: 1 }]),
         (16, 2, 8, 1, vec![], LITTLE, T::I16, vec![C::Zlib, C::LeaveSurplus, little.clone()]),
         (32, 3, 32946, 3, vec![], BIG, T::F32, vec![C::Zlib, C::LeaveSurplus, C::FloatPredictor { row: 30, stride: 1 }]),
@@ -47,10 +47,10 @@ fn chains() {
             T::U8,
             vec![C::ReverseBits, C::PackBits, C::LeaveSurplus, C::UnpackBits { bits: 1, row: 30 }],
         ),
-        (5, 2, 1, 1, vec![], LITTLE, T::U8, vec![C::UnpackBits { bits: 5, row: 30 }]),
-        (24, 3, 1, 1, vec![], BIG, T::F32, vec![C::Float24(Endian::Big)]),
-        (24, 2, 1, 1, vec![], LITTLE, T::U32, vec![C::UnpackBits { bits: 24, row: 30 }]),
-        (32, 5, 1, 1, vec![], BIG, T::ComplexI16, vec![big.clone()]),
+        (5, 2, 1, 1, vec![], LITTLE, T::U8, vec![C::LeaveSurplus, C::UnpackBits { bits: 5, row: 30 }]),
+        (24, 3, 1, 1, vec![], BIG, T::F32, vec![C::LeaveSurplus, C::Float24(Endian::Big)]),
+        (24, 2, 1, 1, vec![], LITTLE, T::U32, vec![C::LeaveSurplus, C::UnpackBits { bits: 24, row: 30 }]),
+        (32, 5, 1, 1, vec![], BIG, T::ComplexI16, vec![C::LeaveSurplus, big.clone()]),
         (128, 6, 34925, 1, vec![], LITTLE, T::ComplexF64, vec![C::Xz, C::LeaveSurplus, little.clone()]),
         (64, 3, 34887, 1, vec![(50674, 4, vec![4, 2])], BIG, T::F64, vec![C::Zstd, C::Lerc { samples: 1 }, big.clone()]),
         // A predictor means nothing to codecs that libtiff reads without one.
