@@ -30,6 +30,10 @@ fn values_and_times_are_those_of_xarray() {
                 let list = expected[version][variable].as_array().unwrap();
                 assert_eq!(stored.len(), list.len(), "{version} {variable}");
                 assert!(list.iter().any(Value::is_null) && list.iter().any(Value::is_number), "{version} {variable}");
+                let scaled = group.array(variable).await.unwrap().read_scaled::<f64, Ix3>(..).await.unwrap();
+                for (scaled, stored) in scaled.iter().zip(&stored) {
+                    assert_eq!((!scaled.is_nan()).then_some(*scaled), packing.unpack(*stored), "{version} {variable}");
+                }
                 for (stored, decoded) in stored.iter().zip(list) {
                     match (packing.unpack(*stored), decoded.as_f64()) {
                         (None, None) => {}
