@@ -91,6 +91,7 @@ impl Group {
         let grid_mapping = self.grid_mapping(parent, &array).await?;
         let mut transform = told.transform;
         if transform.is_none()
+            && x.0 != y.0
             && let (Some(x), Some(y)) = (&x.1, &y.1)
         {
             transform = regular(x, y).await?;

@@ -30,6 +30,8 @@ pub struct Group {
     counters: Arc<Counters>,
     /// Arrays made so far, by their paths from the root: the caches know an array by its handle.
     arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
+    /// Paths of groups below which all was listed.
+    walked: Arc<Mutex<HashSet<String>>>,
 }
 
 /// A node right below a group.
@@ -80,6 +82,7 @@ impl Session {
             path: String::new(),
             counters: counters.clone(),
             arrays: Arc::default(),
+            walked: Arc::default(),
         })
     }
 
@@ -138,6 +141,13 @@ impl Group {
     pub fn is_complete(&self) -> bool {
         self.known(ZarrStore::is_complete)
     }
+    /// Whether all that is below this group is known.
+    fn is_listed(&self) -> bool {
+        let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds =
+            |above: &String| self.path.strip_prefix(above.as_str()).is_some_and(|rest| above.is_empty() || rest.is_empty() || rest.starts_with('/'));
+        walked.iter().any(holds) || self.is_complete()
+    }
     /// The paths of the arrays that are known, sorted: all of them where metadata is consolidated. The group's own is empty.
     #[must_use]
     pub fn known_arrays(&self) -> Vec<String> {
@@ -156,7 +166,7 @@ impl Group {
     /// # Errors
     /// `Unsupported` where the store cannot list; `Malformed`, `Storage`.
     pub async fn arrays(&self) -> Result<Vec<String>> {
-        if !self.is_complete() {
+        if !self.is_listed() {
             let walk = self.known(|store| store.children_parser(&self.path, &self.session.inner.limits))?;
             let found = self.session.drive(walk, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
             let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
@@ -166,6 +176,8 @@ impl Group {
             if self.path.is_empty() {
                 store.set_complete();
             }
+            drop(store);
+            self.walked.lock().unwrap_or_else(PoisonError::into_inner).insert(self.path.clone());
         }
         Ok(self.known_arrays())
     }
@@ -174,7 +186,7 @@ impl Group {
     /// # Errors
     /// `Unsupported` where the store cannot list; `Malformed`, `Storage`.
     pub async fn children(&self) -> Result<Vec<Child>> {
-        if !self.is_complete() {
+        if !self.is_listed() {
             self.arrays().await?;
         }
         let children = self.known(|store| store.children(&self.path));

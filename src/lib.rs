@@ -26,6 +26,7 @@
 //! | --- | --- |
 //! | open something | [`Session::open`], [`Session::open_cog`], [`Session::open_zarr`] |
 //! | read it | [`ChunkedArray::read`] for the stored type, [`read_as`](ChunkedArray::read_as) to convert, [`read_dyn`](ChunkedArray::read_dyn) for any, [`blocking_read_into`](ChunkedArray::blocking_read_into) for the caller's own array |
+//! | know what the numbers of a Zarr mean, and where its cells are | [`Group::coordinates`], [`Group::packing`], [`Group::time_units`], [`Group::georeference`], [`Group::pyramid`], [`cf`] |
 //! | know what its numbers stand for | [`ChunkedArray::read_masked`] for which are valid, [`read_scaled`](ChunkedArray::read_scaled) for quantities |
 //! | go from coordinates to pixels | [`Cog::region_of`], [`Cog::pixel`], [`Cog::coordinates`] |
 //! | know what a read will fetch | [`ChunkedArray::plan`] |

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes every fixture of this folder anew, and EXPECTED.json with what a reader must find in them.
 
-    pip install numpy rasterio pyproj tifffile imagecodecs zarr numcodecs tensorstore
+    pip install numpy rasterio pyproj tifffile imagecodecs zarr numcodecs tensorstore xarray cftime
     python3 testdata/make.py
 
 The same versions of these packages give the same bytes: nothing depends on the clock or on chance.
@@ -25,12 +25,13 @@ def clear():
 
 
 def main():
-    from making import bad, crs, masked, sidecars, tiffs, zarrs
+    from making import bad, cf_cubes, crs, masked, sidecars, tiffs, zarrs
 
     clear()
     expected = {**tiffs.make(HERE), **crs.make(HERE), **sidecars.make(HERE), **zarrs.make(HERE)}
     masked.make(HERE)
     bad.make(HERE)
+    cf_cubes.make(HERE)
     lines = [f" {json.dumps(path)}: {json.dumps(parts)}" for path, parts in sorted(expected.items())]
     (HERE / "EXPECTED.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     size = sum(p.stat().st_size for p in HERE.rglob("*") if p.is_file())

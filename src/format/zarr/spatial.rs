@@ -47,7 +47,7 @@ impl Spatial {
             [a, b, c, d, e, f] | [a, b, c, d, e, f, ..] if matches!(t.len(), 6 | 9) => Some(GeoTransform::new([*c, *a, *b, *f, *d, *e])),
             _ => None,
         });
-        let from_bounds = || match (bounds?, shape.as_slice(), of_nodes && is_affine) {
+        let from_bounds = || match (bounds?, shape.as_slice(), of_nodes || !is_affine) {
             ([x0, y0, x1, y1], [.., height, width], false) if *height > 0 && *width > 0 => {
                 Some(GeoTransform::new([x0, (x1 - x0) / *width as f64, 0.0, y1, 0.0, (y0 - y1) / *height as f64]))
             }
@@ -117,6 +117,8 @@ mod tests {
             r#"{"spatial:transform":[0,0,0,0,0,0]}"#,
             r#"{"spatial:transform":[1,0,0,0,1,0],"spatial:transform_type":"rpc"}"#,
             r#"{"spatial:bbox":[0,0,1,1],"spatial:shape":[0,0]}"#,
+            r#"{"spatial:bbox":[0,0,1,1],"spatial:shape":[4,4],"spatial:transform_type":"rpc"}"#,
+            r#"{"spatial:bbox":[0,0,1,1],"spatial:shape":[4,4],"spatial:registration":"node"}"#,
         ] {
             assert_eq!(of(nothing).transform, None, "{nothing}");
         }

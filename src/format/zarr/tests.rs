@@ -231,3 +231,41 @@ fn documents_are_bounded() {
     let asked = std::cell::RefCell::new(Vec::new());
     assert!(matches!(drive(&mut parser, &[("zarr.json", V3)], &asked).unwrap_err().kind(), ErrorKind::Limit { .. }));
 }
+
+/// Members need not be sorted; names may be escaped, stand twice (the last counts), and begin with a slash; what is not touched need not be
+/// understood.
+#[test]
+fn consolidated_members_are_found_in_any_order() {
+    let array = |length: u32| V3.replacen("[5,3]", &format!("[{length},3]"), 1);
+    let group = r#"{"zarr_format":3,"node_type":"group"}"#;
+    let (twice, escaped, slash) = (array(7), array(8), array(9));
+    let document = format!(
+        r#"{{"zarr_format":3,"attributes":{{"title":"t"}},"consolidated_metadata":{{"must_understand":false,"metadata":{{
+        "z":{group},"z/b":{V3},"b":{group},"b\/c":{escaped},"/b/a":{slash},"twice":{V3},"b/a-":{V3},"broken":{{"node_type":5,,}},"twice":{twice},"é/ü":{V3}
+        }},"kind":"inline"}},"node_type":"group"}}"#
+    );
+    let store = open(&[("zarr.json", &document)]).0.unwrap();
+    assert!(store.is_complete());
+    assert_eq!(store.paths(), ["", "b", "b/a", "b/a-", "b/c", "broken", "twice", "z", "z/b", "é/ü"]);
+    assert_eq!(store.attributes("").unwrap().text(), r#"{"title":"t"}"#);
+    for (path, length) in [("twice", 7), ("b/c", 8), ("b/a", 9), ("z/b", 5), ("é/ü", 5)] {
+        assert_eq!(store.array(path, &Limits::default()).unwrap().shape()[0], length, "{path}");
+    }
+    assert!(store.array("broken", &Limits::default()).is_err());
+    let children = |path: &str| store.children(path).into_iter().map(|(name, kind)| (name, kind == NodeKind::Array)).collect::<Vec<_>>();
+    let named = |names: &[(&str, bool)]| names.iter().map(|(name, array)| ((*name).to_owned(), *array)).collect::<Vec<_>>();
+    assert_eq!(children(""), named(&[("b", false), ("broken", true), ("twice", true), ("z", false), ("é", false)]));
+    assert_eq!(children("b"), named(&[("a", true), ("a-", true), ("c", true)]));
+    assert_eq!((store.kind_of("é"), store.kind_of("b/"), children("none")), (Some(NodeKind::Group), None, vec![]));
+
+    let v2 = format!(r#"{{"metadata":{{"g/.zgroup":{{}},".zgroup":{{}},"g-/x/.zarray":{V2},"g/x\/.zarray":{V2},"g/x/.zattrs":{{"a":NaN}},"readme":1}}}}"#);
+    let store = open(&[(".zmetadata", &v2)]).0.unwrap();
+    assert_eq!((store.paths(), store.arrays()), (vec![String::new(), "g".into(), "g-/x".into(), "g/x".into()], vec!["g-/x".to_owned(), "g/x".into()]));
+    assert_eq!(store.attributes("g/x").unwrap().text(), r#"{"a":"NaN"}"#);
+    let names: Vec<String> = store.children("").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["g", "g-"]);
+    for cut in [".zgroup\":{}", "{\"metadata\":{"] {
+        let broken = &v2[..v2.find(cut).unwrap() + cut.len()];
+        assert!(open(&[(".zmetadata", broken)]).0.is_err(), "{broken}");
+    }
+}
