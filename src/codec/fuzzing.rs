@@ -1,7 +1,7 @@
 //! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
 
 use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
-use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FillValue, JpegColor, Limits, LzwBits};
+use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding, LzwBits};
 
 const MOST: u64 = 64 << 10;
 
@@ -53,11 +53,28 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::Webp { samples: 4 }, DataType::U8, 4),
         (CodecSpec::Lerc { samples: 1 }, DataType::F32, 1),
         (CodecSpec::Lerc { samples: 3 }, DataType::U8, 3),
+        (CodecSpec::Fax(FaxCoding::Rle), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::RleWords), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: false }), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: true }), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group4), DataType::U8, 1),
+        (CodecSpec::ThunderScan, DataType::U8, 1),
+        (CodecSpec::Next, DataType::U8, 1),
+        (CodecSpec::LogLuv(LogLuvCoding::L16), DataType::I16, 1),
+        (CodecSpec::LogLuv(LogLuvCoding::Luv32), DataType::I16, 3),
+        (CodecSpec::LogLuv(LogLuvCoding::Luv24), DataType::I16, 3),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
-    let image = matches!(spec, CodecSpec::Jpeg { .. } | CodecSpec::Webp { .. } | CodecSpec::Lerc { .. });
-    let shape = if image { vec![length >> 8, length & 0xff, samples] } else { vec![length] };
+    let image = matches!(spec, CodecSpec::Jpeg { .. } | CodecSpec::Webp { .. } | CodecSpec::Lerc { .. } | CodecSpec::LogLuv(_));
+    let rows = matches!(spec, CodecSpec::Fax(_) | CodecSpec::ThunderScan | CodecSpec::Next | CodecSpec::LogLuv(LogLuvCoding::L16));
+    let shape = if rows {
+        vec![length >> 8, length & 0xff]
+    } else if image {
+        vec![length >> 8, length & 0xff, samples]
+    } else {
+        vec![length]
+    };
     run(&[spec], &data_type, &shape, data);
 }
 

@@ -166,3 +166,21 @@ row("lerc with a mask", "lerc 1", "f32", [16, 24], ic.lerc_encode(a, masks=m), n
 for t in ("u2", "i4", "f4", "f8", "i8"):
     a = (np.sin(np.arange(300)) * 90).astype("<" + t)
     row(f"pcodec {t}", "pcodec", names[t], [300], ic.pcodec_encode(a, level=8), a.tobytes())
+
+# Bilevel, through libtiff in GDAL.
+import io, rasterio, tifffile
+from rasterio.io import MemoryFile
+def fax(array, name):
+    with MemoryFile() as memory:
+        profile = dict(driver="GTiff", height=array.shape[0], width=array.shape[1], count=1, dtype="uint8", nbits=1, compress=name, photometric="miniswhite")
+        with memory.open(**profile, blockysize=array.shape[0]) as dst:
+            dst.write(array, 1)
+        data = memory.read()
+    page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
+    return data[page.dataoffsets[0] : page.dataoffsets[0] + page.databytecounts[0]]
+y, x = np.mgrid[0:9, 0:77]
+bilevel = ((x * x + 5 * y * y) // 60 % 3 == 0).astype("u1")
+long = (np.mgrid[0:2, 0:2700][1] > np.array([[2690], [70]])).astype("u1")
+for name in ("CCITTRLE", "CCITTFAX3", "CCITTFAX4"):
+    row(f"{name.lower()}", name.lower(), "u8", [9, 77], fax(bilevel, name), bilevel.tobytes())
+row("ccittfax4 of long runs", "ccittfax4", "u8", [2, 2700], fax(long, "CCITTFAX4"), long.tobytes())

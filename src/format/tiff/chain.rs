@@ -166,7 +166,9 @@ fn log_luv(directory: &Directory, samples: Samples, of_pixel: u16) -> Result<Sta
         (Some(32845), 34677, 3) => LogLuvCoding::Luv24,
         _ => {
             let photometric = photometric.unwrap_or(0);
-            return Err(Error::unsupported(format!("tiff compression {name} on pixels of {of_pixel} samples of photometric interpretation {photometric}")));
+            return Err(Error::unsupported(format!(
+                "tiff compression {name} on pixels of {of_pixel} samples of photometric interpretation {photometric}"
+            )));
         }
     };
     if samples.bits != 16 || !matches!(samples.format, 1 | 2) {
