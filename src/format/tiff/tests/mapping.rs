@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::build::{FLAVOURS, Flavour, Tag, image, parse, with, without};
 use crate::error::ErrorKind;
-use crate::model::{ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, FaxCoding, JpegColor, Limits, LogLuvCoding, LzwBits};
+use crate::model::{
+    ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, FaxCoding, JpegColor, Limits, LogLuvCoding, LzwBits,
+};
 
 const LITTLE: Flavour = FLAVOURS[0];
 const BIG: Flavour = FLAVOURS[1];
