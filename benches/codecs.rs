@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use swath::codec::{Chain, ChunkContext, Output, Registry, Scratch};
-use swath::model::{CodecSpec, DataType, Endian, FillValue, Limits, LzwBits};
+use swath::model::{CodecSpec, DataType, Endian, FaxCoding, FillValue, Limits, LzwBits};
 
 const SIDE: usize = 512;
 
@@ -133,5 +133,26 @@ fn images(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, codecs, images);
+/// Group 4 of stripes of 8 columns, whose every edge goes to the right by one and back from row to row.
+fn fax_stripes() -> Vec<u8> {
+    let runs = "00110011000101".repeat(SIDE / 16);
+    let edges = |code: &str| code.repeat(SIDE / 8 - 1) + "1";
+    let bits = runs + &(edges("011") + &edges("010")).repeat(SIDE / 2 - 1) + &edges("011");
+    bits.as_bytes().chunks(8).map(|digits| digits.iter().enumerate().fold(0, |byte, (i, digit)| byte | (digit - b'0') << (7 - i))).collect()
+}
+
+fn fax(criterion: &mut Criterion) {
+    let (encoded, shape) = (fax_stripes(), [SIDE as u64, SIDE as u64]);
+    let (limits, mut scratch, mut out) = (Limits::default(), Scratch::default(), vec![0; SIDE * SIDE]);
+    let chain = Chain::compile(&[CodecSpec::Fax(FaxCoding::Group4)], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
+    let chunk = ChunkContext::new(&shape, &DataType::U8, &limits);
+    let mut group = criterion.benchmark_group("codecs");
+    group.throughput(Throughput::Bytes(out.len() as u64));
+    group.bench_function("fax, group 4", |bencher| {
+        bencher.iter(|| chain.decode(black_box(&encoded), &chunk, &mut scratch, &mut Output::Exact(&mut out)).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, codecs, fax, images);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
 
 use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
-use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FillValue, JpegColor, Limits, LzwBits};
+use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding, LzwBits};
 
 const MOST: u64 = 64 << 10;
 
@@ -71,6 +71,16 @@ pub fn codec(which: u8, data: &[u8]) {
         (deep_jpeg(1), DataType::U16, 1),
         (deep_jpeg(3), DataType::U16, 3),
         (jpeg(2), DataType::U8, 2),
+        (CodecSpec::Fax(FaxCoding::Rle), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::RleWords), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: false }), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: true }), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group4), DataType::U8, 1),
+        (CodecSpec::ThunderScan, DataType::U8, 1),
+        (CodecSpec::Next, DataType::U8, 1),
+        (CodecSpec::LogLuv(LogLuvCoding::L16), DataType::I16, 1),
+        (CodecSpec::LogLuv(LogLuvCoding::Luv32), DataType::I16, 3),
+        (CodecSpec::LogLuv(LogLuvCoding::Luv24), DataType::I16, 3),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
@@ -82,8 +92,16 @@ pub fn codec(which: u8, data: &[u8]) {
             | CodecSpec::Jpeg2000 { .. }
             | CodecSpec::Png { .. }
             | CodecSpec::Lerc { .. }
+            | CodecSpec::LogLuv(_)
     );
-    let shape = if image { vec![length >> 8, length & 0xff, samples] } else { vec![length] };
+    let rows = matches!(spec, CodecSpec::Fax(_) | CodecSpec::ThunderScan | CodecSpec::Next | CodecSpec::LogLuv(LogLuvCoding::L16));
+    let shape = if rows {
+        vec![length >> 8, length & 0xff]
+    } else if image {
+        vec![length >> 8, length & 0xff, samples]
+    } else {
+        vec![length]
+    };
     run(&[spec], &data_type, &shape, data);
 }
 

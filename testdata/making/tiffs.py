@@ -123,6 +123,11 @@ def gdal_fixtures(out):
         put(f"bits_{bits}", sample("uint8", bits=bits), NBITS=bits, compress="DEFLATE", **tiles)
     for bits in (10, 12):
         put(f"bits_{bits}_strips", sample("uint16", bits=bits), NBITS=bits, blockysize=8)
+    bilevel = (sample("uint8") > 130).astype(np.uint8)
+    put("fax_rle", bilevel, NBITS=1, blockysize=8, compress="CCITTRLE")
+    put("fax_group3", bilevel, NBITS=1, blockysize=8, compress="CCITTFAX3")
+    put("fax_group4", bilevel, NBITS=1, compress="CCITTFAX4", photometric="MINISWHITE", **tiles)
+    put("fax_group4_bands", np.concatenate([bilevel, 1 - bilevel]), NBITS=1, blockysize=H, compress="CCITTFAX4", interleave="band")
     put("bits_4_rgb", sample("uint8", 3, bits=4), NBITS=4, compress="LZW", blockysize=8)
     put("rgb_pixel_deflate_p2", rgb, compress="DEFLATE", predictor=2, interleave="pixel", photometric="RGB", **tiles)
     put("rgb_band_zstd_p2", rgb, compress="ZSTD", predictor=2, interleave="band", photometric="RGB", **tiles)
@@ -290,7 +295,7 @@ def expected(path, name, lossy_ones):
             second = gdal_array(path)
             if stem in ("tiles_complex_int16", "sparse_nodata", "tiles_f24", "tiles_f32_lerc_nan"):
                 array = second  # tifffile reads complex integers as records, and gaps as zeros or another NaN
-            elif not stem.startswith(("tf_f16", "tiles_f16", "bits", "tf_bool")):
+            elif not stem.startswith(("tf_f16", "tiles_f16", "bits", "fax", "tf_bool")):
                 assert canonical(array)[1] == canonical(second)[1], f"{name}: tifffile and GDAL differ"
             else:
                 assert np.array_equal(array.astype(np.float64), second.astype(np.float64), equal_nan=True), f"{name}: tifffile and GDAL differ"

@@ -1,9 +1,9 @@
 //! CCITT fax: Modified Huffman rows (TIFF 6.0, section 10), Group 3 (ITU-T T.4) and Group 4 (T.6), into elements of 0 (white) and 1 (black).
 //!
-//! Damage is taken as libtiff takes it, as far as that invents nothing. A row that ends early or leads over its end is white from there on.
-//! Group 3 goes on at the next end-of-line code, which is what these are for; elsewhere a code that does not exist is an error. Rows that
-//! are missing at the end are white where the data say that the page ends, and in Group 4, whose writers often leave that out; elsewhere
-//! they are an error.
+//! Damage is taken as libtiff takes it, as far as that invents nothing. A run that leads over the end of its row is left out, and so is
+//! what follows an end-of-line code: the row is white from there on. Group 3 goes on at the next end-of-line code, which is what these are
+//! for; elsewhere a code that does not exist is an error. Rows that are missing at the end are white where the data say that the page ends,
+//! and where Group 4 ends with a row, as its writers often leave the end out; elsewhere they are an error.
 
 mod codes;
 mod reader;
@@ -66,8 +66,7 @@ fn damaged(stop: Stop, row: usize) -> Error {
     match stop {
         Stop::Extension => Error::unsupported("ccitt uncompressed mode"),
         Stop::BadCode => Error::codec(NAME, format!("a code that does not exist in row {row}")),
-        Stop::EndOfLine => Error::codec(NAME, format!("the page ends in row {row}")),
-        Stop::EndOfData => Error::codec(NAME, format!("the data ends in row {row}")),
+        Stop::EndOfLine | Stop::EndOfData => Error::codec(NAME, format!("the data ends in row {row}")),
     }
 }
 
@@ -90,15 +89,11 @@ impl Page<'_> {
 
     fn group4(mut self, rows: Rows<'_>) -> Result<()> {
         for (i, to) in rows.enumerate() {
-            let done = self.row.two_dimensional(&mut self.bits);
-            match done {
-                Ok(()) => {}
-                Err(Stop::EndOfLine | Stop::EndOfData) if i > 0 => {
-                    self.row.paint(to);
-                    return Ok(());
-                }
-                Err(stop) => return Err(damaged(stop, i)),
+            // The end of the page, or the zeros that fill its last byte.
+            if i > 0 && self.bits.peek(11) == 0 {
+                return Ok(());
             }
+            self.row.two_dimensional(&mut self.bits).map_err(|stop| damaged(stop, i))?;
             self.row.paint(to);
             self.row.next();
         }

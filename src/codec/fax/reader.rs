@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         self.have == 0 && self.rest.is_empty()
     }
 
+    /// Whether nothing but zeros is left, with which writers fill what they end.
+    pub(super) fn is_zero(&self) -> bool {
+        self.window == 0 && self.rest.iter().all(|byte| *byte == 0)
+    }
+
     /// On to the next multiple of this many bits (8 or 16) from the start.
     pub(super) fn align(&mut self, bits: u64) {
         let loaded = (self.length.saturating_sub(self.rest.len()) as u64).saturating_mul(8);

@@ -17,6 +17,17 @@ pub(super) enum Stop {
     Extension,
 }
 
+impl Stop {
+    /// Where no code of a row begins.
+    fn at(bits: &mut Reader<'_>) -> Self {
+        match (bits.peek(11), bits.is_zero()) {
+            (0, true) => Self::EndOfData,
+            (0, false) => Self::EndOfLine,
+            _ => Self::BadCode,
+        }
+    }
+}
+
 /// A row in work, and the row above.
 ///
 /// Rows are kept as their changing elements: at an odd place of the list stands the column where black begins, at an even one where white
@@ -108,7 +119,7 @@ impl Row {
                     self.change();
                     return Ok(());
                 }
-                Symbol::None => return Err(if next >> 2 == 0 { Stop::EndOfLine } else { Stop::BadCode }),
+                Symbol::None => return Err(Stop::at(bits)),
             }
         }
     }
@@ -167,7 +178,7 @@ impl Row {
                     place = if distance < 0 { place.saturating_sub(1) } else { place.saturating_add(1) };
                 }
                 Mode::Extension => return Err(Stop::Extension),
-                Mode::None => return Err(if bits.peek(11) == 0 { Stop::EndOfLine } else { Stop::BadCode }),
+                Mode::None => return Err(Stop::at(bits)),
             }
         }
         Ok(())

@@ -249,3 +249,20 @@ row("jpeg2000 lossy u16", "jpeg2000 1", "u16", wide.shape, e, ic.jpeg2k_decode(e
 for name, a in {"grey": grey, "grey and one more": cmyk[..., 2:], "rgb": rgb, "rgb and one more": cmyk, "u16": wide, "rgb u16": wide_rgb}.items():
     row(f"png {name}", f"png {a.shape[2] if a.ndim == 3 else 1}", names[a.dtype.str[1:]], a.shape, ic.png_encode(np.ascontiguousarray(a)), a.tobytes())
 row("png, a short strip", "png 3", "u8", [10, 24, 3], ic.png_encode(rgb), rgb[:10].tobytes())
+# Bilevel, through libtiff in GDAL.
+import io, rasterio, tifffile
+from rasterio.io import MemoryFile
+def fax(array, name):
+    with MemoryFile() as memory:
+        profile = dict(driver="GTiff", height=array.shape[0], width=array.shape[1], count=1, dtype="uint8", nbits=1, compress=name, photometric="miniswhite")
+        with memory.open(**profile, blockysize=array.shape[0]) as dst:
+            dst.write(array, 1)
+        data = memory.read()
+    page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
+    return data[page.dataoffsets[0] : page.dataoffsets[0] + page.databytecounts[0]]
+y, x = np.mgrid[0:9, 0:77]
+bilevel = ((x * x + 5 * y * y) // 60 % 3 == 0).astype("u1")
+long = (np.mgrid[0:2, 0:2700][1] > np.array([[2690], [70]])).astype("u1")
+for name in ("CCITTRLE", "CCITTFAX3", "CCITTFAX4"):
+    row(f"{name.lower()}", name.lower(), "u8", [9, 77], fax(bilevel, name), bilevel.tobytes())
+row("ccittfax4 of long runs", "ccittfax4", "u8", [2, 2700], fax(long, "CCITTFAX4"), long.tobytes())

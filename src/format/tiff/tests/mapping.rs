@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::build::{FLAVOURS, Flavour, Tag, image, parse, with, without};
 use crate::error::ErrorKind;
-use crate::model::{ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, JpegColor, Limits, LzwBits};
+use crate::model::{
+    ArrayMeta, ChunkManifest, CodecSpec as C, Column, DataType as T, Edge, Endian, FaxCoding, JpegColor, Limits, LogLuvCoding, LzwBits,
+};
 
 const LITTLE: Flavour = FLAVOURS[0];
 const BIG: Flavour = FLAVOURS[1];
@@ -48,6 +50,14 @@ fn chains() {
             vec![C::ReverseBits, C::PackBits, C::LeaveSurplus, C::UnpackBits { bits: 1, row: 30 }],
         ),
         (5, 2, 1, 1, vec![], LITTLE, T::U8, vec![C::LeaveSurplus, C::UnpackBits { bits: 5, row: 30 }]),
+        (1, 1, 2, 1, vec![], LITTLE, T::U8, vec![C::Fax(FaxCoding::Rle)]),
+        (1, 1, 32771, 1, vec![], LITTLE, T::U8, vec![C::Fax(FaxCoding::RleWords)]),
+        (1, 1, 3, 1, vec![], BIG, T::U8, vec![C::Fax(FaxCoding::Group3 { two_dimensional: false })]),
+        (1, 1, 3, 1, vec![(292, 4, vec![5])], BIG, T::U8, vec![C::Fax(FaxCoding::Group3 { two_dimensional: true })]),
+        (1, 1, 4, 1, vec![(266, 3, vec![2])], LITTLE, T::U8, vec![C::ReverseBits, C::Fax(FaxCoding::Group4)]),
+        (2, 1, 32766, 1, vec![], LITTLE, T::U8, vec![C::Next]),
+        (4, 1, 32809, 1, vec![], LITTLE, T::U8, vec![C::ThunderScan]),
+        (16, 2, 34676, 1, vec![(262, 3, vec![32844])], BIG, T::I16, vec![C::LogLuv(LogLuvCoding::L16)]),
         (24, 3, 1, 1, vec![], BIG, T::F32, vec![C::LeaveSurplus, C::Float24(Endian::Big)]),
         (24, 2, 1, 1, vec![], LITTLE, T::U32, vec![C::LeaveSurplus, C::UnpackBits { bits: 24, row: 30 }]),
         (32, 5, 1, 1, vec![], BIG, T::ComplexI16, vec![C::LeaveSurplus, big.clone()]),
@@ -94,7 +104,11 @@ fn jpeg_color() {
 #[test]
 fn refusals_have_names() {
     let cases: &[(&[Tag], &str)] = &[
-        (&[(259, 3, vec![4])], "tiff compression ccitt fax 4 (4)"),
+        (&[(259, 3, vec![4])], "tiff compression ccitt-group4 on pixels of 1 samples of 8 bits"),
+        (&[(259, 3, vec![3]), (258, 3, vec![1]), (277, 3, vec![3])], "tiff compression ccitt-group3 on pixels of 3 samples of 1 bits"),
+        (&[(259, 3, vec![34677]), (262, 3, vec![32844])], "tiff compression sgilog24 on pixels of 1 samples of photometric interpretation 32844"),
+        (&[(259, 3, vec![34676]), (262, 3, vec![32844])], "tiff compression sgilog on samples of 8 bits in sample format 1"),
+        (&[(259, 3, vec![32909])], "tiff compression pixarlog (32909)"),
         (&[(259, 3, vec![34934])], "tiff compression jpeg xr (34934)"),
         (&[(259, 3, vec![34933]), (258, 3, vec![4])], "tiff compression png (34933) on samples of 4 bits in sample format 1"),
         (&[(259, 3, vec![50002]), (258, 3, vec![32])], "tiff compression jpegxl (50002) on samples of 32 bits in sample format 1"),
