@@ -258,9 +258,13 @@ fn consolidated_members_are_found_in_any_order() {
     assert_eq!(children("b"), named(&[("a", true), ("a-", true), ("c", true)]));
     assert_eq!((store.kind_of("é"), store.kind_of("b/"), children("none")), (Some(NodeKind::Group), None, vec![]));
 
-    let v2 = format!(r#"{{"metadata":{{"g/.zgroup":{{}},".zgroup":{{}},"g-/x/.zarray":{V2},"g/x\/.zarray":{V2},"g/x/.zattrs":{{"a":NaN}},"readme":1}}}}"#);
+    let v2 =
+        format!(r#"{{"metadata":{{"g/.zgroup":{{}},".zgroup":{{}},"g-/x/.zarray":{V2},"g/x\/.zarray":{V2},"g/x/.zattrs":{{"a":NaN}},"readme":1}}}}"#);
     let store = open(&[(".zmetadata", &v2)]).0.unwrap();
-    assert_eq!((store.paths(), store.arrays()), (vec![String::new(), "g".into(), "g-/x".into(), "g/x".into()], vec!["g-/x".to_owned(), "g/x".into()]));
+    assert_eq!(
+        (store.paths(), store.arrays()),
+        (vec![String::new(), "g".into(), "g-/x".into(), "g/x".into()], vec!["g-/x".to_owned(), "g/x".into()])
+    );
     assert_eq!(store.attributes("g/x").unwrap().text(), r#"{"a":"NaN"}"#);
     let names: Vec<String> = store.children("").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["g", "g-"]);
