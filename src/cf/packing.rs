@@ -109,7 +109,7 @@ impl Packing {
             || self.missing.contains(&stored)
             || least.is_some_and(|bound| stored < bound)
             || greatest.is_some_and(|bound| stored > bound);
-        (!is_missing).then(|| stored * self.scale + self.offset)
+        (!is_missing).then_some(stored * self.scale + self.offset)
     }
 
     /// Scale and offset; `None` where elements are first to be taken for unsigned integers.

@@ -73,7 +73,7 @@ impl Consolidated {
                 match name.as_ref() {
                     "metadata" if scanner.is_object() => inner = Some(Self::members(Version::V3, document, scanner, limits)?),
                     "kind" => beside.kind = Some(scanner.value()?),
-                    _ => drop(scanner.value()?),
+                    _ => return scanner.value().map(drop),
                 }
                 Ok(())
             })?;

@@ -51,7 +51,7 @@ impl Multiscales {
         let inside = |name: &str| members.get(name)?.get("multiscales");
         let Some(found) = members.get("multiscales").or_else(|| inside("ome")).or_else(|| inside("geo")) else { return Ok(None) };
         let unknown = || Error::malformed("multiscales of no known form");
-        let (entries, read): (&Vec<Value>, fn(&Map<String, Value>) -> Option<ScaleLevel>) = match found {
+        let (entries, read): (_, fn(&Map<_, _>) -> _) = match found {
             Value::Object(object) => match (object.get("layout"), object.get("tile_matrix_set")) {
                 (Some(Value::Array(layout)), _) => (layout, of_layout),
                 (_, Some(set)) => return tile_matrices(set).ok_or_else(unknown)?.check().map(Some),

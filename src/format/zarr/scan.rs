@@ -111,7 +111,9 @@ impl<'a> Scanner<'a> {
         self.skip_space();
         let start = self.at;
         match self.next().ok_or_else(ended)? {
-            b'"' => drop(self.string()?),
+            b'"' => {
+                self.string()?;
+            }
             b'{' | b'[' => self.container()?,
             _ => {
                 let is_part = |byte: u8| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
