@@ -160,14 +160,14 @@ impl Cog {
             return Ok(array.clone());
         }
         let mut meta = directory.array(&self.file, &self.session.inner.limits)?;
-        let place = |level: &usize| self.file.directories.get(*level).is_some_and(|d| d.index == directory.index);
-        if let (true, Ok(main)) = (self.pyramid.levels.iter().skip(1).any(place), self.level_directory(0)) {
-            let of_main = main.scaling(&meta.data_type);
+        let is_level = |level: &usize| self.file.directories.get(*level).is_some_and(|d| d.index == directory.index);
+        if let (true, Ok(main)) = (self.pyramid.levels.iter().any(is_level), self.level_directory(0)) {
+            // What is said of the image holds for its overviews.
             if meta.scaling.lines.is_empty() && main.samples == directory.samples {
-                meta.scaling.lines = of_main.lines;
+                meta.scaling.lines = self.metadata().lines(main.samples);
             }
             if directory.nodata.is_none() {
-                meta.scaling.nodata = of_main.nodata;
+                meta.scaling.nodata = main.scaling(&meta.data_type).nodata;
             }
         }
         let array = self.session.array(meta)?;

@@ -34,7 +34,7 @@ impl Cog {
     /// # Errors
     /// `Crs` where the image has no transform or one that cannot be turned around, `Usage` where there is no such level.
     pub fn pixel(&self, level: usize, x: f64, y: f64) -> Result<(f64, f64)> {
-        Ok(self.from_coordinates(level)?.apply(x, y))
+        Ok(self.inverse(level)?.apply(x, y))
     }
 
     /// The pixels of a level that bounds in units of the CRS touch, in all bands: least x, least y, greatest x, greatest y.
@@ -52,7 +52,7 @@ impl Cog {
         if !bounds.iter().all(|n| n.is_finite()) || left >= right || bottom >= top {
             return Err(named(Error::region(format!("{left},{bottom},{right},{top} are no bounds: least x, least y, greatest x, greatest y"))));
         }
-        let inverse = self.from_coordinates(level)?;
+        let inverse = self.inverse(level)?;
         let corners = [(left, bottom), (left, top), (right, bottom), (right, top)].map(|(x, y)| inverse.apply(x, y));
         let pixels = |of: fn(&(f64, f64)) -> f64, length: u64| {
             let (least, most) = corners.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), n| (a.min(n), b.max(n)));
@@ -76,7 +76,7 @@ impl Cog {
         self.transform(level).ok_or_else(|| Error::crs("no transform from pixels to coordinates").in_object(self.file.object.url()))
     }
 
-    fn from_coordinates(&self, level: usize) -> Result<GeoTransform> {
+    fn inverse(&self, level: usize) -> Result<GeoTransform> {
         let none = || Error::crs("the transform from pixels to coordinates cannot be turned around").in_object(self.file.object.url());
         self.georeferenced(level)?.inverse().ok_or_else(none)
     }

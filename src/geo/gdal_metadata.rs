@@ -3,6 +3,8 @@
 //! `<GDALMetadata><Item name="scale" sample="0" role="scale">0.01</Item>…</GDALMetadata>`. Only this much of XML is read: tags with quoted
 //! attributes, text with the five named entities and numeric ones, comments and CDATA skipped or taken. What does not parse ends the list.
 
+use crate::model::Linear;
+
 /// The most items that are taken.
 const MOST_ITEMS: usize = 1 << 16;
 
@@ -90,6 +92,26 @@ impl GdalMetadata {
     #[must_use]
     pub fn offset(&self, sample: u32) -> Option<f64> {
         self.role("offset", sample)?.trim().parse().ok()
+    }
+    /// Scale and offset of each of so many bands; none where all numbers are as stored. In one pass over the items.
+    #[must_use]
+    pub fn lines(&self, bands: u16) -> Vec<Linear> {
+        let mut lines = vec![Linear::default(); usize::from(bands)];
+        // From the last to the first: of items that say the same thing the first counts.
+        for item in self.items.iter().rev() {
+            let line = item.sample.and_then(|band| lines.get_mut(usize::try_from(band).ok()?));
+            if let (Some(line), Ok(number)) = (line, item.text.trim().parse()) {
+                match item.role.as_deref() {
+                    Some("scale") => line.scale = number,
+                    Some("offset") => line.offset = number,
+                    _ => {}
+                }
+            }
+        }
+        if lines.iter().all(Linear::is_identity) {
+            lines.clear();
+        }
+        lines
     }
     /// What a band is.
     #[must_use]
@@ -223,6 +245,8 @@ mod tests {
         assert_eq!(m.items.len(), 7);
         assert_eq!(m.get("AREA_OR_POINT", None), Some("Area"));
         assert_eq!((m.scale(0), m.offset(0), m.scale(1)), (Some(0.0001), Some(-0.1), None));
+        assert_eq!(m.lines(2), [Linear { scale: 0.0001, offset: -0.1 }, Linear::default()]);
+        assert_eq!((m.lines(1).len(), m.lines(0).len(), GdalMetadata::default().lines(9).len()), (1, 0, 0));
         assert_eq!(m.description(1), Some("B4 <red> & é€ &bogus; &"));
         assert_eq!(m.statistics(1).minimum, Some(-3.5));
         assert_eq!((m.items[5].name.as_str(), m.items[5].domain.as_str(), m.items[5].text.as_str()), ("a>b", "X", "1 < 2"));

@@ -13,8 +13,8 @@ use super::ghost::GhostArea;
 use crate::error::{Error, Result};
 use crate::geo::Nodata;
 use crate::model::{
-    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, Linear, RawJson,
-    Scaling, reserve,
+    ArrayMeta, Axis, AxisOrder, ChunkGrid, ChunkManifest, ChunkTable, CodecSpec, Column, DataType, Dim, Edge, FillValue, Limits, RawJson, Scaling,
+    reserve,
 };
 
 /// Rows of a page of a table that is not loaded, at most.
@@ -49,23 +49,8 @@ impl Directory {
     /// type has it.
     #[must_use]
     pub fn scaling(&self, data_type: &DataType) -> Scaling {
-        let mut lines = vec![Linear::default(); usize::from(self.samples)];
-        // From the last to the first: of items that say the same thing the first counts.
-        for item in self.metadata().items.iter().rev() {
-            let line = item.sample.and_then(|band| lines.get_mut(usize::try_from(band).ok()?));
-            if let (Some(line), Ok(number)) = (line, item.text.trim().parse()) {
-                match item.role.as_deref() {
-                    Some("scale") => line.scale = number,
-                    Some("offset") => line.offset = number,
-                    _ => {}
-                }
-            }
-        }
-        if lines.iter().all(Linear::is_identity) {
-            lines.clear();
-        }
         let nodata = self.nodata_value().and_then(|nodata| nodata.fill_value(data_type));
-        Scaling { lines, nodata: nodata.into_iter().collect() }
+        Scaling { lines: self.metadata().lines(self.samples), nodata: nodata.into_iter().collect() }
     }
 
     fn to_array(&self, file: &TiffFile, limits: &Limits) -> Result<ArrayMeta> {
