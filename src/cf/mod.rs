@@ -19,7 +19,9 @@ pub use axis::RegularAxis;
 pub use calendar::{Calendar, DateTime};
 pub use grid_mapping::{Ellipsoid, GridMapping, Projection, TrueScale};
 pub use packing::Packing;
-pub(crate) use packing::{element, number_of};
+pub(crate) use packing::element;
+#[cfg(feature = "read")]
+pub(crate) use packing::number_of;
 pub use time::{TimeStep, TimeUnits};
 
 use serde_json::Value;

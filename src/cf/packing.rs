@@ -166,6 +166,7 @@ pub(crate) fn element(value: f64, data_type: &DataType) -> Option<FillValue> {
 }
 
 /// The number that an element is; `None` where its type is not one of numbers.
+#[cfg(feature = "read")]
 pub(crate) fn number_of(element: &[u8], data_type: &DataType) -> Option<f64> {
     macro_rules! read {
         ($type:ty) => {
@@ -222,7 +223,8 @@ mod tests {
 
     #[test]
     fn stored_numbers_stand_for_quantities() {
-        let table: [(&str, DataType, &[(f64, Option<f64>)]); 9] = [
+        type Row<'a> = (&'a str, DataType, &'a [(f64, Option<f64>)]);
+        let table: [Row<'_>; 9] = [
             ("{}", DataType::I16, &[(5.0, Some(5.0)), (f64::NAN, None)]),
             (
                 r#"{"scale_factor":0.01,"add_offset":273.15,"_FillValue":-32767}"#,

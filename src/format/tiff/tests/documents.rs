@@ -30,9 +30,10 @@ fn codes(rows: &[Vec<String>]) -> BTreeMap<u16, &str> {
 /// What is refused of any image with this compression.
 fn refusal(compression: u16) -> Option<String> {
     let mut all = None;
-    // A codec may want 3 samples, or 8 bits, or 1.
-    for (samples, bits) in [(1, 8), (3, 8), (1, 1), (1, 16)] {
-        let tags = [(259, 3, vec![u64::from(compression)]), (277, 3, vec![samples]), (258, 3, vec![bits; samples as usize])];
+    // A codec may want other samples than the usual ones: how many, of how many bits, what they mean.
+    for (samples, bits, photometric) in [(1, 8, 1), (3, 8, 2), (1, 1, 0), (1, 2, 1), (1, 4, 1), (1, 16, 32844), (3, 16, 32845)] {
+        let pixel = [(277, 3, vec![samples]), (258, 3, vec![bits; samples as usize]), (262, 3, vec![photometric])];
+        let tags: Vec<_> = [(259, 3, vec![u64::from(compression)])].into_iter().chain(pixel).collect();
         let file = parse(FLAVOURS[0].file(&with(image(30, 10), &tags))).unwrap();
         match file.directories[0].array(&file, &Limits::default()) {
             Ok(_) => return None,

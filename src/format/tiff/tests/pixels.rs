@@ -45,7 +45,7 @@ fn decode(chain: &[CodecSpec], stored: &[u8], data_type: &DataType, count: usize
     for step in chain {
         bytes = match step {
             CodecSpec::ReverseBits => bytes.iter().map(|b| b.reverse_bits()).collect(),
-            CodecSpec::ByteOrder(Endian::Little) => bytes,
+            CodecSpec::LeaveSurplus | CodecSpec::ByteOrder(Endian::Little) => bytes,
             CodecSpec::ByteOrder(Endian::Big) => bytes.chunks(data_type.swap_unit()).flat_map(|unit| unit.iter().rev().copied()).collect(),
             CodecSpec::UnpackBits { bits: n, row } => self::bits(&bytes, usize::from(*n), *row as usize, count, size),
             CodecSpec::Float24(endian) => bytes.chunks_exact(3).flat_map(|b| float24(three(b, *endian)).to_le_bytes()).collect(),
@@ -73,7 +73,7 @@ fn pixels(data: &Bytes, array: &ArrayMeta) -> Option<Result<Vec<u8>, String>> {
                 let Some(part) = data.get(span.start as usize..(span.end() as usize).min(data.len())) else {
                     return Some(Err("past the end".into()));
                 };
-                let needed = array.chains[0].iter().all(|c| matches!(c, CodecSpec::ByteOrder(_))).then_some(count * size);
+                let needed = array.chains[0].iter().all(|c| matches!(c, CodecSpec::LeaveSurplus | CodecSpec::ByteOrder(_))).then_some(count * size);
                 if needed.is_some_and(|n| n > part.len()) {
                     return Some(Err(format!("chunk {place} is short: {} of {needed:?} bytes", part.len())));
                 }
