@@ -27,6 +27,7 @@
 //! | open something | [`Session::open`], [`Session::open_cog`], [`Session::open_zarr`] |
 //! | read it | [`ChunkedArray::read`] for the stored type, [`read_as`](ChunkedArray::read_as) to convert, [`read_dyn`](ChunkedArray::read_dyn) for any, [`blocking_read_into`](ChunkedArray::blocking_read_into) for the caller's own array |
 //! | know what a read will fetch | [`ChunkedArray::plan`] |
+//! | write Zarr | [`Session::create_zarr`], [`ZarrWriter::array`], [`ArrayWriter::write`] |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
 //!
@@ -82,6 +83,8 @@ mod engine;
 mod group;
 #[cfg(feature = "read")]
 mod io;
+#[cfg(feature = "read")]
+mod writer;
 
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray};
@@ -94,3 +97,5 @@ pub use engine::{DynArray, Element, ReadPlan, ReadStats, Request, Session, Sessi
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
 pub use group::Group;
+#[cfg(feature = "read")]
+pub use writer::{ArrayWriter, ZarrWriter};

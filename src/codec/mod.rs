@@ -19,6 +19,7 @@ mod chain;
 mod checksum;
 mod compile;
 mod elements;
+mod encode;
 mod filters;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -48,6 +49,7 @@ mod zstd;
 
 pub use chain::Chain;
 pub use compile::{MakeCodec, Registry};
+pub use encode::Encoder;
 pub use output::{Elements, Output, Size, bound};
 pub use scratch::Scratch;
 

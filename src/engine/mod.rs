@@ -10,6 +10,7 @@ mod session;
 pub(crate) mod sink;
 mod stats;
 mod text;
+mod write;
 
 pub use element::Element;
 pub use output::DynArray;
@@ -24,3 +25,4 @@ pub(crate) use plan::plan;
 pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn, with_scratch};
 pub(crate) use sink::FixedSink;
 pub(crate) use text::TextSink;
+pub(crate) use write::Target;
