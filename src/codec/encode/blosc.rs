@@ -40,10 +40,6 @@ impl Blosc {
     fn stream(&self, block: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match self.compressor {
             BloscCompressor::Lz4 => out.extend_from_slice(&lz4_flex::block::compress(block)),
-            BloscCompressor::Snappy => {
-                let stream = snap::raw::Encoder::new().compress_vec(block).map_err(|e| Error::codec("blosc", e.to_string()))?;
-                out.extend_from_slice(&stream);
-            }
             BloscCompressor::Zlib => compress::deflate(block, self.level, true, out)?,
             // As c-blosc has it: its nine levels spread over those of Zstandard.
             BloscCompressor::Zstd => {
@@ -80,7 +76,6 @@ impl Encode for Blosc {
         let block = (BLOCK.checked_div(unit).unwrap_or(1).max(1)).saturating_mul(unit).min(input.len().max(1));
         let format = match self.compressor {
             BloscCompressor::Lz4 => 1,
-            BloscCompressor::Snappy => 2,
             BloscCompressor::Zlib => 3,
             BloscCompressor::Zstd => 4u8,
         };

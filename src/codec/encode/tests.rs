@@ -48,7 +48,7 @@ fn compressors() {
 #[cfg(feature = "blosc")]
 #[test]
 fn blosc_containers() {
-    for compressor in [BloscCompressor::Lz4, BloscCompressor::Snappy, BloscCompressor::Zlib, BloscCompressor::Zstd] {
+    for compressor in [BloscCompressor::Lz4, BloscCompressor::Zlib, BloscCompressor::Zstd] {
         for shuffle in [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits] {
             for (elements, level) in [(0, 5), (1, 5), (7, 5), (8, 5), (200_003, 5), (300_000, 9), (5000, 0)] {
                 let plain = data(elements);

@@ -49,8 +49,8 @@ pub(super) fn v2(array: &NewArray) -> Result<(Value, Value)> {
         Compression::None => Value::Null,
         Compression::Gzip { level } => json!({ "id": "gzip", "level": level }),
         Compression::Zlib { level } => json!({ "id": "zlib", "level": level }),
-        Compression::Zstd { level, checksum: false } => json!({ "id": "zstd", "level": level }),
-        Compression::Zstd { level, checksum } => json!({ "id": "zstd", "level": level, "checksum": checksum }),
+        // Of the checksum frames tell themselves, and not every reader knows the member.
+        Compression::Zstd { level, .. } => json!({ "id": "zstd", "level": level }),
         Compression::Blosc { compressor, level, shuffle } => {
             let shuffle = match shuffle {
                 BloscShuffle::None => 0,
