@@ -19,7 +19,7 @@ use super::lzma;
 use super::pcodec;
 #[cfg(feature = "webp")]
 use super::webp;
-use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zstd};
+use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, filters, inflate, lz4, lzw, packbits, predictor, shard, zfp, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
 
@@ -242,6 +242,11 @@ impl Compiler<'_> {
         match name.strip_prefix("numcodecs.").unwrap_or(name) {
             // Bits were rounded away when it was encoded.
             "bitround" => Ok(None),
+            "zfpy" => {
+                let codec = zfp::Zfp::new(&self.data_type)?;
+                self.data_type = DataType::U8;
+                Ok(apart(codec))
+            }
             #[cfg(feature = "pcodec")]
             "pcodec" => {
                 let codec = pcodec::Pcodec::new(&self.data_type)?;

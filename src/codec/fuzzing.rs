@@ -1,7 +1,7 @@
 //! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
 
 use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
-use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FillValue, JpegColor, Limits, LzwBits};
+use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FillValue, JpegColor, Limits, LzwBits, RawJson};
 
 const MOST: u64 = 64 << 10;
 
@@ -31,6 +31,7 @@ pub fn codec(which: u8, data: &[u8]) {
     let Some((length, data)) = data.split_first_chunk::<2>() else { return };
     let length = u64::from(u16::from_le_bytes(*length));
     let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
+    let zfpy = || CodecSpec::Other { name: "zfpy".into(), configuration: RawJson::default() };
     let table = [
         (CodecSpec::Zlib, DataType::U8, 1),
         (CodecSpec::Deflate, DataType::U8, 1),
@@ -53,6 +54,8 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::Webp { samples: 4 }, DataType::U8, 4),
         (CodecSpec::Lerc { samples: 1 }, DataType::F32, 1),
         (CodecSpec::Lerc { samples: 3 }, DataType::U8, 3),
+        (zfpy(), DataType::F32, 1),
+        (zfpy(), DataType::I64, 1),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };

@@ -45,6 +45,7 @@ mod scratch;
 mod shard;
 #[cfg(feature = "webp")]
 mod webp;
+mod zfp;
 mod zstd;
 
 pub use chain::Chain;

@@ -103,6 +103,7 @@ fn spec(text: &str) -> CodecSpec {
         },
         "webp" => CodecSpec::Webp { samples: n(0) as u16 },
         "pcodec" => CodecSpec::Other { name: "numcodecs.pcodec".into(), configuration: RawJson::default() },
+        "zfpy" => CodecSpec::Other { name: "zfpy".into(), configuration: RawJson::default() },
         "lerc" => CodecSpec::Lerc { samples: n(0) as u16 },
         other => panic!("{other}"),
     }

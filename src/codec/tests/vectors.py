@@ -166,3 +166,11 @@ row("lerc with a mask", "lerc 1", "f32", [16, 24], ic.lerc_encode(a, masks=m), n
 for t in ("u2", "i4", "f4", "f8", "i8"):
     a = (np.sin(np.arange(300)) * 90).astype("<" + t)
     row(f"pcodec {t}", "pcodec", names[t], [300], ic.pcodec_encode(a, level=8), a.tobytes())
+for t, shape in (("f4", (13,)), ("f8", (5, 6)), ("f4", (5, 6, 7)), ("f8", (2, 3, 5, 4)), ("i4", (9, 5)), ("i8", (4, 5, 3))):
+    a = (np.sin(np.arange(np.prod(shape)) / 3) * 900).reshape(shape).astype("<" + t)
+    a.flat[:5] = 0
+    for mode, level in (("fixed_rate", 12), ("fixed_precision", 20), ("fixed_accuracy", 0.01), ("reversible", None)):
+        if t[0] == "i" and mode == "fixed_accuracy":
+            continue
+        e = ic.zfp_encode(a, level, mode=ic.ZFP.MODE[mode.upper()])
+        row(f"zfpy {mode} {t} {len(shape)}", "zfpy", names[t], shape, e, ic.zfp_decode(e).tobytes())
