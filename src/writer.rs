@@ -198,7 +198,6 @@ impl ArrayWriter {
         Ok(())
     }
 
-
     fn shaped<'a, T, D: Dimension>(&self, data: ArrayView<'a, T, D>, region: &Region) -> Result<ArrayView<'a, T, IxDyn>> {
         let data = data.into_dyn();
         if data.shape() != self.lengths(region) {

@@ -266,7 +266,8 @@ mod tests {
         assert!(build(DataType::F32, &packed("int64")).unwrap_err().is_unsupported());
         assert!(build(DataType::I16, &packed("int8")).unwrap_err().is_unsupported());
         let cast = |from: &str| format!(r#"[{{"name":"cast_value","configuration":{{"data_type":"{from}"}}}},{bytes}]"#);
-        for (from, to, fits) in [("uint8", DataType::I16, true), ("int8", DataType::U16, false), ("int64", DataType::I32, false), ("float64", DataType::I32, false)]
+        for (from, to, fits) in
+            [("uint8", DataType::I16, true), ("int8", DataType::U16, false), ("int64", DataType::I32, false), ("float64", DataType::I32, false)]
         {
             assert_eq!(build(to, &cast(from)).is_ok(), fits, "{from}");
         }

@@ -56,11 +56,7 @@ fn codecs_become_their_own_decoders() {
     let table: [(NewArray, &[&str], &[&str]); 5] = [
         (base().compression(Compression::None), &["little-endian"], &["little-endian"]),
         (base().compression(blosc), &["blosc", "little-endian"], &["blosc", "little-endian"]),
-        (
-            base().compression(Compression::Gzip { level: 1 }).shuffle(),
-            &["gzip", "shuffle", "little-endian"],
-            &["gzip", "shuffle", "little-endian"],
-        ),
+        (base().compression(Compression::Gzip { level: 1 }).shuffle(), &["gzip", "shuffle", "little-endian"], &["gzip", "shuffle", "little-endian"]),
         (base().checksum(), &[], &["crc32c", "zstd", "little-endian"]),
         (base().shards([4, 6]), &[], &["sharding_indexed"]),
     ];
