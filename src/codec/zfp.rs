@@ -259,7 +259,7 @@ impl Block {
         }
         for axis in (0..self.rank).rev() {
             let stride = 1usize << axis.saturating_mul(2);
-            for start in (0..size).filter(|at| at / stride % 4 == 0) {
+            for start in (0..size).filter(|at| at >> axis.saturating_mul(2) & 3 == 0) {
                 self.lift(start, stride, reversible);
             }
         }
