@@ -1,6 +1,8 @@
 //! What Swath writes, Swath reads; and the same arrays into a folder, where `SWATH_WRITTEN` names one, for `tests/interop/read.py` to
 //! hold against zarr-python and TensorStore.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own")]
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
