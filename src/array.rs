@@ -81,6 +81,11 @@ impl ChunkedArray {
         &self.inner.meta.attributes
     }
 
+    /// Drops what the caches hold of it: chunks, and pages of its table.
+    pub(crate) fn forget_chunks(&self) {
+        self.inner.forget();
+    }
+
     fn region(&self, selection: impl IntoSelection) -> Result<Region> {
         let shape = self.shape();
         let named = |e: Error| e.in_object(self.inner.meta.source.url());

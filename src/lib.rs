@@ -30,6 +30,7 @@
 //! | know what its numbers stand for | [`ChunkedArray::read_masked`] for which are valid, [`read_scaled`](ChunkedArray::read_scaled) for quantities |
 //! | go from coordinates to pixels | [`Cog::region_of`], [`Cog::pixel`], [`Cog::coordinates`] |
 //! | know what a read will fetch | [`ChunkedArray::plan`] |
+//! | write Zarr | [`Session::create_zarr`], [`ZarrWriter::array`], [`ArrayWriter::write`] |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
 //!
@@ -90,6 +91,7 @@ mod group;
 mod io;
 #[cfg(feature = "read")]
 mod pyramid;
+mod writer;
 
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray, Mask, Masked};
@@ -106,3 +108,5 @@ pub use georeference::ArrayGeoreference;
 pub use group::{Child, Group};
 #[cfg(feature = "read")]
 pub use pyramid::ZarrPyramid;
+#[cfg(feature = "read")]
+pub use writer::{ArrayWriter, ZarrWriter};

@@ -226,7 +226,7 @@ fn bit_unshuffle(source: &[u8], element: usize, target: &mut [u8]) {
 }
 
 /// An 8 by 8 matrix of bits transposed.
-fn transpose8(mut bits: u64) -> u64 {
+pub(super) fn transpose8(mut bits: u64) -> u64 {
     for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0u64)] {
         let swapped = (bits ^ bits >> shift) & mask;
         bits ^= swapped ^ swapped << shift;

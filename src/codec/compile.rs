@@ -26,7 +26,7 @@ use super::png;
 #[cfg(feature = "webp")]
 use super::webp;
 use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, logluv, lz4, lzw, next, packbits, predictor, shard};
-use super::{thunderscan, zstd};
+use super::{thunderscan, zfp, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
 
@@ -278,6 +278,11 @@ impl Compiler<'_> {
         match name.strip_prefix("numcodecs.").unwrap_or(name) {
             // Bits were rounded away when it was encoded.
             "bitround" => Ok(None),
+            "zfpy" => {
+                let codec = zfp::Zfp::new(&self.data_type)?;
+                self.data_type = DataType::U8;
+                Ok(apart(codec))
+            }
             #[cfg(feature = "pcodec")]
             "pcodec" => {
                 let codec = pcodec::Pcodec::new(&self.data_type)?;

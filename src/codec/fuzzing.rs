@@ -1,7 +1,7 @@
 //! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
 
 use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
-use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding, LzwBits};
+use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding, LzwBits, RawJson};
 
 const MOST: u64 = 64 << 10;
 
@@ -36,6 +36,7 @@ pub fn codec(which: u8, data: &[u8]) {
     let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
     // Extended of 12 bits, and lossless.
     let deep_jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 12 };
+    let zfpy = || CodecSpec::Other { name: "zfpy".into(), configuration: RawJson::default() };
     let table = [
         // `fuzz/seeds` counts on these being the first.
         (CodecSpec::JpegXl { samples: 1 }, DataType::U8, 1),
@@ -81,6 +82,8 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::LogLuv(LogLuvCoding::L16), DataType::I16, 1),
         (CodecSpec::LogLuv(LogLuvCoding::Luv32), DataType::I16, 3),
         (CodecSpec::LogLuv(LogLuvCoding::Luv24), DataType::I16, 3),
+        (zfpy(), DataType::F32, 1),
+        (zfpy(), DataType::I64, 1),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };

@@ -20,6 +20,7 @@ mod chain;
 mod checksum;
 mod compile;
 mod elements;
+mod encode;
 mod fax;
 mod filters;
 #[doc(hidden)]
@@ -53,10 +54,12 @@ mod shard;
 mod thunderscan;
 #[cfg(feature = "webp")]
 mod webp;
+mod zfp;
 mod zstd;
 
 pub use chain::Chain;
 pub use compile::{MakeCodec, Registry};
+pub use encode::Encoder;
 pub use output::{Elements, Output, Size, bound};
 pub use scratch::Scratch;
 

@@ -32,7 +32,7 @@ impl Codec for Shard {
         Size::AtMost(super::bound(output.most(), chunk.limits).saturating_add(count.saturating_mul(1 << 10)))
     }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
-        let counts = self.counts(chunk.shape)?;
+        let counts = counts(chunk.shape, &self.chunk)?;
         let mut index_shape = counts.clone();
         index_shape.push(2);
         let index_chunk = ChunkContext::new(&index_shape, &DataType::U64, chunk.limits);
@@ -61,16 +61,6 @@ impl Codec for Shard {
 }
 
 impl Shard {
-    /// Inner chunks along each axis.
-    fn counts(&self, shape: &[u64]) -> Result<Vec<u64>> {
-        let divides = |(n, m): (&u64, &u64)| if n.checked_rem(*m) == Some(0) { n.checked_div(*m) } else { None };
-        let counts: Option<Vec<u64>> = shape.iter().zip(&self.chunk).map(divides).collect();
-        match counts {
-            Some(counts) if shape.len() == self.chunk.len() => Ok(counts),
-            _ => Err(Error::malformed(format!("inner chunks of {:?} in a shard of {shape:?}", self.chunk))),
-        }
-    }
-
     fn inner(&self, input: &[u8], index: &[u8], counts: &[u64], chunk: &ChunkContext<'_>, scratch: &mut Scratch, target: &mut [u8]) -> Result<()> {
         let inner = ChunkContext::new(&self.chunk, chunk.data_type, chunk.limits);
         let bytes = inner.bytes()?.ok_or_else(|| Error::unsupported("a whole shard of elements that differ in length"))?;
@@ -119,23 +109,55 @@ fn part(input: &[u8], offset: u64, length: u64) -> Result<&[u8]> {
     range.and_then(|(start, end)| input.get(start..end)).ok_or_else(|| damaged("an inner chunk outside of the shard"))
 }
 
+/// Inner chunks along each axis of a shard.
+pub(super) fn counts(shard: &[u64], chunk: &[u64]) -> Result<Vec<u64>> {
+    let divides = |(n, m): (&u64, &u64)| if n.checked_rem(*m) == Some(0) { n.checked_div(*m) } else { None };
+    let counts: Option<Vec<u64>> = shard.iter().zip(chunk).map(divides).collect();
+    match counts {
+        Some(counts) if shard.len() == chunk.len() => Ok(counts),
+        _ => Err(Error::malformed(format!("inner chunks of {chunk:?} in a shard of {shard:?}"))),
+    }
+}
+
 /// Copies the rows of inner chunk `at` to their places in the shard.
 fn place(decoded: &[u8], inner: &[u64], at: &[u64], shape: &[u64], element: usize, target: &mut [u8]) {
-    let index = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let Some((row, outer)) = inner.split_last() else { return target.copy_from_slice(decoded) };
-    let row_bytes = index(*row).saturating_mul(element);
+    let row = row_bytes(inner, element);
+    let mut rows = decoded.chunks_exact(row.max(1));
+    each_row(inner, at, shape, element, |start| {
+        if let (Some(to), Some(source)) = (target.get_mut(start..start.saturating_add(row)), rows.next()) {
+            to.copy_from_slice(source);
+        }
+    });
+}
+
+/// Copies the rows of inner chunk `at` out of the shard: what undoes [`place`].
+pub(super) fn take(shard: &[u8], inner: &[u64], at: &[u64], shape: &[u64], element: usize, target: &mut [u8]) {
+    let row = row_bytes(inner, element);
+    let mut rows = target.chunks_exact_mut(row.max(1));
+    each_row(inner, at, shape, element, |start| {
+        if let (Some(source), Some(to)) = (shard.get(start..start.saturating_add(row)), rows.next()) {
+            to.copy_from_slice(source);
+        }
+    });
+}
+
+fn row_bytes(inner: &[u64], element: usize) -> usize {
+    usize::try_from(inner.last().copied().unwrap_or(1)).unwrap_or(usize::MAX).saturating_mul(element)
+}
+
+/// Calls `each` with the place in the shard, in bytes, of each row of inner chunk `at`, in their order.
+fn each_row(inner: &[u64], at: &[u64], shape: &[u64], element: usize, mut each: impl FnMut(usize)) {
+    let outer = inner.split_last().map_or(inner, |(_, outer)| outer);
+    let count = outer.iter().fold(1u64, |n, m| n.saturating_mul(*m));
     let mut position = vec![0u64; outer.len()];
-    for source in decoded.chunks_exact(row_bytes.max(1)) {
+    for _ in 0..count {
         let mut start = 0u64;
         for (axis, length) in shape.iter().enumerate() {
             let origin = at.get(axis).zip(inner.get(axis)).map_or(0, |(i, n)| i.saturating_mul(*n));
             let inside = position.get(axis).copied().unwrap_or(0);
             start = start.saturating_mul(*length).saturating_add(origin).saturating_add(inside);
         }
-        let start = index(start).saturating_mul(element);
-        if let Some(to) = target.get_mut(start..start.saturating_add(row_bytes)) {
-            to.copy_from_slice(source);
-        }
+        each(usize::try_from(start).unwrap_or(usize::MAX).saturating_mul(element));
         for (i, n) in position.iter_mut().zip(outer).rev() {
             *i = i.saturating_add(1);
             if *i < *n {

@@ -74,6 +74,11 @@ impl ArrayInner {
     pub(crate) fn keep_chunk(&self, chunk: u64, bytes: Bytes) {
         self.session.keep_chunk(self.id, chunk, bytes);
     }
+    /// Drops what the caches hold of it.
+    pub(crate) fn forget(&self) {
+        self.session.chunks.retain(|(array, _), _| *array != self.id);
+        self.session.pages.retain(|(array, _), _| *array != self.id);
+    }
     pub(crate) fn cached_page(&self, id: PageId) -> Option<Arc<Page>> {
         self.session.pages.get(&(self.id, id))
     }

@@ -11,6 +11,7 @@ mod session;
 pub(crate) mod sink;
 mod stats;
 mod text;
+mod write;
 
 pub use element::{Element, Float};
 pub use output::DynArray;
@@ -26,3 +27,4 @@ pub(crate) use plan::plan;
 pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn, with_scratch};
 pub(crate) use sink::{FixedSink, Rule};
 pub(crate) use text::TextSink;
+pub(crate) use write::Target;

@@ -408,10 +408,10 @@ fn join(object: &ObjectKey, parts: Vec<Option<Answer>>) -> Result<Option<Answer>
     Ok(Some(Answer { bytes: joined.into(), size, version, whole }))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::storage("the read of a local file was cut short")),
+        Err(_) => Err(Error::storage("the work on a local file was cut short")),
     }
 }
 

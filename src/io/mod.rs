@@ -20,6 +20,7 @@ mod limit;
 mod local;
 mod names;
 mod options;
+mod put;
 mod ranges;
 mod request;
 mod store;
@@ -190,13 +191,10 @@ impl Io {
     /// # Errors
     /// A key that is not of the memory store, or of a caller's own one.
     pub(crate) async fn put_memory(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
-        match self.0.stores.place(key)? {
-            Place::Store { store, path } if key.url().starts_with("memory://") => {
-                store.put_opts(&path, bytes.into(), object_store::PutOptions::default()).await.map_err(|e| errors::from_store(&e, key))?;
-                Ok(())
-            }
-            _ => Err(Error::usage("not a key of the memory store").in_object(key.url())),
+        if !key.url().starts_with("memory://") {
+            return Err(Error::usage("not a key of the memory store").in_object(key.url()));
         }
+        self.put(key, bytes).await
     }
 
     /// Drops what the byte cache holds of an object: of all its versions.

@@ -295,6 +295,11 @@ impl FillValue {
         let bytes = bytes.into();
         if bytes.iter().all(|b| *b == 0) { Self::ZERO } else { Self(bytes) }
     }
+    /// One element as it is in memory: a number, a complex number.
+    #[must_use]
+    pub fn of<T: bytemuck::NoUninit>(element: T) -> Self {
+        Self::new(Bytes::copy_from_slice(bytemuck::bytes_of(&element)))
+    }
     /// The element's bytes; empty for zeros.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -3,6 +3,7 @@
 //! [`ArrayMeta`] describes a COG level and a Zarr array alike; whoever can fill one in gets the whole engine.
 
 mod codec;
+mod compression;
 mod dtype;
 mod grid;
 pub(crate) mod jpeg;
@@ -18,6 +19,7 @@ mod sidecars;
 mod step;
 
 pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
+pub use compression::{BloscCompressor, Compression};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
 pub use limits::{Limits, reserve};

@@ -5,5 +5,5 @@ mod shuffle;
 mod swap;
 
 pub use predict::{undo_float_predictor, undo_predictor};
-pub use shuffle::unshuffle;
+pub use shuffle::{shuffle, unshuffle};
 pub use swap::{reverse_bits, swap_bytes};

@@ -1,4 +1,20 @@
-//! Bytes of elements together again.
+//! Bytes of elements apart, and together again.
+
+/// The i-th bytes of all elements of `element` bytes together. What is beyond the last whole element is copied. Both have the same length.
+pub fn shuffle(source: &[u8], element: usize, target: &mut [u8]) {
+    assert_eq!(source.len(), target.len());
+    let count = source.len().checked_div(element).unwrap_or(0);
+    if element < 2 || count == 0 {
+        return target.copy_from_slice(source);
+    }
+    let whole = count * element;
+    target[whole..].copy_from_slice(&source[whole..]);
+    for (i, plane) in target[..whole].chunks_exact_mut(count).enumerate() {
+        for (byte, element) in plane.iter_mut().zip(source.chunks_exact(element)) {
+            *byte = element[i];
+        }
+    }
+}
 
 /// Undoes a shuffle of `element` bytes: the i-th bytes of all elements stand together in `source`. What is beyond the last whole element is
 /// copied. Both have the same length.
@@ -49,6 +65,9 @@ mod tests {
                         shuffled[i * count + k] = plain[k * element + i];
                     }
                 }
+                let mut made = vec![0; length];
+                super::shuffle(&plain, element, &mut made);
+                assert_eq!(made, shuffled, "element {element} length {length}");
                 let mut back = vec![0; length];
                 super::unshuffle(&shuffled, element, &mut back);
                 assert_eq!(back, plain, "element {element} length {length}");

@@ -108,6 +108,7 @@ fn spec(text: &str) -> CodecSpec {
         "jpeg2000" => CodecSpec::Jpeg2000 { samples: n(0) as u16 },
         "png" => CodecSpec::Png { samples: n(0) as u16 },
         "pcodec" => CodecSpec::Other { name: "numcodecs.pcodec".into(), configuration: RawJson::default() },
+        "zfpy" => CodecSpec::Other { name: "zfpy".into(), configuration: RawJson::default() },
         "lerc" => CodecSpec::Lerc { samples: n(0) as u16 },
         "ccittrle" => CodecSpec::Fax(FaxCoding::Rle),
         "ccittfax3" => CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: false }),

@@ -266,3 +266,11 @@ long = (np.mgrid[0:2, 0:2700][1] > np.array([[2690], [70]])).astype("u1")
 for name in ("CCITTRLE", "CCITTFAX3", "CCITTFAX4"):
     row(f"{name.lower()}", name.lower(), "u8", [9, 77], fax(bilevel, name), bilevel.tobytes())
 row("ccittfax4 of long runs", "ccittfax4", "u8", [2, 2700], fax(long, "CCITTFAX4"), long.tobytes())
+for t, shape in (("f4", (13,)), ("f8", (5, 6)), ("f4", (5, 6, 7)), ("f8", (2, 3, 5, 4)), ("i4", (9, 5)), ("i8", (4, 5, 3))):
+    a = (np.sin(np.arange(np.prod(shape)) / 3) * 900).reshape(shape).astype("<" + t)
+    a.flat[:5] = 0
+    for mode, level in (("fixed_rate", 12), ("fixed_precision", 20), ("fixed_accuracy", 0.01), ("reversible", None)):
+        if t[0] == "i" and mode == "fixed_accuracy":
+            continue
+        e = ic.zfp_encode(a, level, mode=ic.ZFP.MODE[mode.upper()])
+        row(f"zfpy {mode} {t} {len(shape)}", "zfpy", names[t], shape, e, ic.zfp_decode(e).tobytes())

@@ -27,15 +27,31 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The text of bytes, padded.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(three.get(i).copied().unwrap_or(0)));
+        for i in 0..4usize {
+            let digit = bits >> 18usize.saturating_sub(i.saturating_mul(6)) & 63;
+            let known = i <= three.len();
+            text.push(DIGITS.get(digit as usize).copied().filter(|_| known).map_or('=', char::from));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
 
     #[test]
     fn rfc_4648_vectors() {
         let table = [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmE=", "fooba"), ("Zm9vYmFy", "foobar")];
         for (text, bytes) in table {
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(encode(bytes.as_bytes()), text);
         }
         assert_eq!(decode("Av/+/v/9WloA/g==").unwrap(), [2, 255, 254, 254, 255, 253, 0x5a, 0x5a, 0, 254]);
         for bad in ["A", "A===", "Zm9 v", "!!!!", "=Zg="] {

@@ -46,6 +46,8 @@ impl Codec {
             "bytes" | "endian" => Self::Bytes(endian(parameters)?),
             "transpose" => Self::Transpose(order(parameters, rank)?),
             "sharding_indexed" => Self::Sharding(Box::new(Sharding::new(parameters, rank, limits)?)),
+            "scale_offset" => Self::Elements(scale_offset(parameters, element)?),
+            "cast_value" => Self::Elements(cast_value(parameters, element)?),
             "vlen-utf8" | "vlen-bytes" | "numcodecs.vlen-utf8" | "numcodecs.vlen-bytes" => Self::Vlen,
             name @ ("gzip" | "zstd" | "blosc" | "crc32c" | "zlib" | "bz2" | "lz4" | "lzma" | "shuffle" | "fletcher32" | "adler32" | "crc32"
             | "bitround") => Self::of(numcodecs(name)?),
@@ -68,6 +70,59 @@ impl Codec {
             step @ (Step::Source(..) | Step::Elements { .. }) => Self::Elements(step),
         }
     }
+}
+
+/// `stored / scale + offset` in the arithmetic of the type (zarr-extensions, `scale_offset`), which is said of floats alone.
+fn scale_offset(parameters: &Parameters, element: &DataType) -> Result<Step> {
+    if !matches!(element, DataType::F16 | DataType::F32 | DataType::F64) {
+        return Err(Error::unsupported(format!("codec scale_offset on {element}")));
+    }
+    let number = |name: &str| {
+        let number = parameters.get(name).and_then(Value::as_f64).filter(|n| n.is_finite());
+        number.map(f64::to_bits).ok_or_else(|| Error::malformed(format!("codec scale_offset: {name}")))
+    };
+    let spec = CodecSpec::FixedScaleOffset { stored: element.clone(), decoded: element.clone(), scale: number("scale")?, offset: number("offset")? };
+    Ok(Step::Elements { stored: Stored::native(element.clone()), decoded: Stored::native(element.clone()), spec: Some(spec) })
+}
+
+/// Values of another type (zarr-extensions, `cast_value`): where every stored value, or the nearest to it, is one of the array's.
+fn cast_value(parameters: &Parameters, element: &DataType) -> Result<Step> {
+    let stored: MetadataV3 = match parameters.get("data_type") {
+        Some(value) => serde_json::from_value(value.clone()).map_err(|_| Error::malformed("codec cast_value: data_type"))?,
+        None => return Err(Error::malformed("codec cast_value: data_type")),
+    };
+    let stored = super::dtype::v3(&stored)?;
+    let map = parameters.get("scalar_map").and_then(|map| map.get("decode")).and_then(Value::as_array);
+    if map.is_some_and(|map| !map.is_empty()) {
+        return Err(Error::unsupported("codec cast_value with a scalar_map"));
+    }
+    let fits = match (integer_bits(&stored), integer_bits(element)) {
+        (Some((from, signed)), Some((to, to_signed))) => from < to && (to_signed || !signed) || from == to && signed == to_signed,
+        // Through an f64, so that a number of 64 bits would be rounded twice.
+        (Some((from, _)), None) => *element == DataType::F64 || matches!(element, DataType::F32 | DataType::F16) && from <= 32,
+        (None, None) => [&stored, element].iter().all(|t| matches!(t, DataType::F16 | DataType::F32 | DataType::F64)),
+        (None, Some(_)) => false,
+    };
+    if !fits {
+        return Err(Error::unsupported(format!("codec cast_value from {stored} to {element}")));
+    }
+    let spec = (stored != *element).then(|| CodecSpec::Cast { stored: stored.clone(), decoded: element.clone() });
+    Ok(Step::Elements { stored: Stored::native(stored), decoded: Stored::native(element.clone()), spec })
+}
+
+/// Bits of an integer, and whether it has a sign.
+fn integer_bits(data_type: &DataType) -> Option<(u8, bool)> {
+    Some(match data_type {
+        DataType::I8 => (8, true),
+        DataType::U8 => (8, false),
+        DataType::I16 => (16, true),
+        DataType::U16 => (16, false),
+        DataType::I32 => (32, true),
+        DataType::U32 => (32, false),
+        DataType::I64 => (64, true),
+        DataType::U64 => (64, false),
+        _ => return None,
+    })
 }
 
 /// Little where it is left out: then elements are single bytes, or the writer's machine was.
@@ -202,6 +257,20 @@ mod tests {
         assert_eq!(build(DataType::Text, r#"["vlen-utf8"]"#).unwrap().1, ["vlen"]);
         assert!(build(DataType::Text, r#"["bytes"]"#).is_err());
         assert_eq!(build(DataType::Bool, r#"["numcodecs.packbits","bytes"]"#).unwrap().1, ["bool-bits"]);
+        let packed = |from: &str| {
+            let scale = r#"{"name":"scale_offset","configuration":{"offset":5,"scale":0.1}}"#;
+            format!(r#"[{scale},{{"name":"cast_value","configuration":{{"data_type":"{from}","rounding":"nearest-even"}}}},{bytes}]"#)
+        };
+        assert_eq!(build(DataType::F32, &packed("int16")).unwrap().1, ["big-endian", "cast", "fixedscaleoffset"]);
+        assert_eq!(build(DataType::F32, &packed("uint8")).unwrap().1, ["cast", "fixedscaleoffset"]);
+        assert!(build(DataType::F32, &packed("int64")).unwrap_err().is_unsupported());
+        assert!(build(DataType::I16, &packed("int8")).unwrap_err().is_unsupported());
+        let cast = |from: &str| format!(r#"[{{"name":"cast_value","configuration":{{"data_type":"{from}"}}}},{bytes}]"#);
+        for (from, to, fits) in
+            [("uint8", DataType::I16, true), ("int8", DataType::U16, false), ("int64", DataType::I32, false), ("float64", DataType::I32, false)]
+        {
+            assert_eq!(build(to, &cast(from)).is_ok(), fits, "{from}");
+        }
         assert!(build(DataType::I32, r#"[{"name":"bytes","configuration":{"endian":"middle"}}]"#).is_err());
         assert!(build(DataType::I32, r#"[{"name":"transpose","configuration":{"order":[0,1,1]}},"bytes"]"#).is_err());
     }

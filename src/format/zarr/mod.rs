@@ -7,6 +7,7 @@ mod base64;
 mod chain;
 mod codecs;
 mod consolidated;
+mod create;
 mod dtype;
 mod fetch;
 mod fill;
@@ -38,6 +39,7 @@ pub(crate) use base64::decode as decode_base64;
 pub(crate) use json::{clean, for_each_member};
 pub(crate) use path::check_name;
 
+pub use create::{Added, Document, NewArray, NewHierarchy};
 pub use multiscales::{Multiscales, ScaleLevel};
 pub use parser::{NodeParser, ZarrParser};
 pub use spatial::Spatial;
@@ -61,6 +63,8 @@ struct Context<'a> {
     path: &'a str,
     /// Whether some objects of the store are compressed by an archive.
     compressed_members: bool,
+    /// Whether shards are the chunks, as for their writer.
+    whole_shards: bool,
     limits: &'a Limits,
 }
 

@@ -262,7 +262,14 @@ impl ZarrStore {
     /// `Usage` where it is a group, `Malformed`, `Unsupported`, `Limit`.
     pub fn array_of(&self, path: &str, node: &Node, limits: &Limits) -> Result<ArrayMeta> {
         let source = self.source_of(path);
-        let context = Context { objects: &self.objects, source: source.clone(), path, compressed_members: self.compressed_members, limits };
+        let context = Context {
+            objects: &self.objects,
+            source: source.clone(),
+            path,
+            compressed_members: self.compressed_members,
+            whole_shards: false,
+            limits,
+        };
         let array = check_name(path).and_then(|()| match &node.0 {
             Documents::V2 { array: Some(document), attributes } => v2::array(document, attributes.as_ref(), &context),
             Documents::V3 { document, kind: NodeKind::Array } => v3::array(document, &context),

@@ -65,7 +65,7 @@ pub(super) fn array(document: &Text, context: &Context<'_>) -> Result<ArrayMeta>
     let rank = shape.len();
     let keys = ChunkManifest::Keys(keys.names(context.objects, context.path, rank));
     let pipeline = Pipeline { data_type: &data_type, fill: fill.bytes(), limits: context.limits };
-    let layout = sharding::layout(&list, &pipeline, grid, keys, context.has_compressed_members())?;
+    let layout = sharding::layout(&list, &pipeline, grid, keys, context.whole_shards || context.has_compressed_members())?;
     context.array(shape, names, layout.grid, fill, layout.order, layout.chain, layout.manifest, data_type.clone(), attributes.as_ref())
 }
 

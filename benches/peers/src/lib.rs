@@ -1,0 +1,1 @@
+//! Benchmarks beside other readers: `cargo bench --manifest-path benches/peers/Cargo.toml`.
