@@ -5,6 +5,7 @@ mod support;
 
 use std::path::PathBuf;
 
+use ndarray::Ix3;
 use support::server::Server;
 use swath::geo::ControlPoint;
 use swath::model::Sidecars;
@@ -74,6 +75,23 @@ fn metadata_beside_the_file() {
             assert_eq!((image.control_points().len(), image.control_points()[2]), (4, point), "{name}");
             assert_eq!((image.transform(0), image.crs().and_then(swath::geo::Crs::epsg)), (None, Some(4326)), "{name}");
         }
+    });
+}
+
+/// Scale and offset, and a mask, of files beside it count for what is read.
+#[test]
+fn quantities_and_validity_by_sidecars() {
+    let session = session(Sidecars::Local);
+    session.block_on(async {
+        let level = cog(&session, "metadata.tif").await.unwrap().level(0).unwrap();
+        let stored = level.read::<u8, Ix3>((1..2, .., ..)).await.unwrap();
+        let scaled = level.read_scaled::<f64, Ix3>((1..2, .., ..)).await.unwrap();
+        for (stored, scaled) in stored.iter().zip(&scaled) {
+            assert!(if *stored == 7 { scaled.is_nan() } else { *scaled == f64::from(*stored) * 0.5 - 3.0 }, "{stored} {scaled}");
+        }
+        let masked = cog(&session, "mask.tif").await.unwrap().level(0).unwrap();
+        let valid = masked.read_valid::<Ix3>(..).await.unwrap();
+        assert!(valid.indexed_iter().all(|((_, y, x), valid)| *valid == (x > y)));
     });
 }
 
