@@ -181,9 +181,8 @@ mod tests {
 
     #[test]
     fn texts_answer_for_themselves() {
-        let feet = format!(
-            r#"PROJCRS["x, ID[""a"" ",{BASE},CONVERSION["c",ID["EPSG",16031]],CS[Cartesian,2],AXIS["e",east],LENGTHUNIT["US survey foot",0.304800609601219]]"#
-        );
+        let feet =
+            format!(r#"PROJCRS["x, ID[""a"" ",{BASE},CONVERSION["c",ID["EPSG",16031]],CS[Cartesian,2],AXIS["e",east],LENGTHUNIT["foot",0.3048]]"#);
         let axes = format!(
             r#"PROJCRS["k",{BASE},CONVERSION["c"],CS[Cartesian,2],AXIS["e (E)",east,ORDER[1],LENGTHUNIT["kilometre",1000]],ID["EPSG",32631]]"#
         );
@@ -191,7 +190,7 @@ mod tests {
         let bound = format!(r#"BOUNDCRS[SOURCECRS[{axes}],TARGETCRS[GEOGCRS["WGS 84",ID["EPSG",4326]]]]"#);
         let table: [(&str, &str, Option<u32>, CrsKind, Option<f64>); 12] = [
             (UTM1, "WGS 84 / UTM zone 31N", Some(32631), Projected, Some(1.0)),
-            (&feet, "x, ID[\"a\" ", None, Projected, Some(1200.0 / 3937.0)),
+            (&feet, "x, ID[\"a\" ", None, Projected, Some(0.3048)),
             (&axes, "k", Some(32631), Projected, Some(1000.0)),
             (&compound, "both", None, Projected, Some(1.0)),
             (&bound, "", None, Projected, Some(1000.0)),
