@@ -13,7 +13,7 @@ use crate::dataset::OpenStats;
 use crate::engine::Session;
 use crate::error::{Error, Result};
 use crate::format::tiff::{Directory, DirectoryIndex, Georeference, TiffFile, TiffParser};
-use crate::geo::{ControlPoint, Crs, GdalMetadata, GeoKeys, GeoTransform, Nodata, Rpc};
+use crate::geo::{ControlPoint, Crs, GdalMetadata, GeoTransform, Nodata, Rpc};
 use crate::io::Counters;
 use crate::model::{ArrayMeta, DataType, ObjectKey};
 use levels::{InFile, Levels};
@@ -128,15 +128,11 @@ impl Cog {
     /// The coarsest level whose pixels are not larger than this many metres; degrees count as on the equator.
     ///
     /// # Errors
-    /// `Crs` where the image has no transform or no CRS.
+    /// `Crs` where the image has no transform, or nothing tells whether coordinates are lengths or angles.
     pub fn level_for_metres(&self, metres: f64) -> Result<ChunkedArray> {
-        /// Metres of a degree on the WGS 84 equator.
-        const DEGREE: f64 = 111_319.490_793;
-        /// GeoTIFF 1.1, requirement 8: the model type of latitude and longitude.
-        const GEOGRAPHIC: u16 = 2;
-        self.crs().ok_or_else(|| Error::crs("no coordinate reference system").in_object(self.file.object.url()))?;
-        let model = self.level_directory(0)?.geo.geokeys().code(GeoKeys::MODEL_TYPE);
-        self.level_for(if model == Some(GEOGRAPHIC) { metres / DEGREE } else { metres })
+        let none = || Error::crs("no coordinate reference system").in_object(self.file.object.url());
+        let unit = self.crs().and_then(Crs::metres_on_equator).ok_or_else(none)?;
+        self.level_for(metres / unit)
     }
     /// The validity mask of a level as an array, where the file has one: 0 is invalid.
     ///

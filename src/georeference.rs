@@ -7,7 +7,7 @@ use crate::array::ChunkedArray;
 use crate::cf::{GridMapping, Packing, RegularAxis, TimeUnits, number_of};
 use crate::error::Result;
 use crate::format::zarr::Spatial;
-use crate::geo::{Crs, CrsDefinition, GeoTransform};
+use crate::geo::{Crs, CrsKind, GeoTransform};
 use crate::group::Group;
 
 /// Where the cells of an array are.
@@ -21,22 +21,17 @@ pub struct ArrayGeoreference {
     /// From the corners of cells, (index along x, index along y), to coordinates; `None` where they are not told, or not at equal steps.
     pub transform: Option<GeoTransform>,
     /// The coordinate reference system.
-    pub crs: Option<CrsDefinition>,
+    pub crs: Option<Crs>,
     /// The grid mapping of CF, where the array names one.
     pub grid_mapping: Option<GridMapping>,
 }
 
 impl ArrayGeoreference {
-    /// The system, where its code is known.
-    #[must_use]
-    pub fn crs(&self) -> Option<Crs> {
-        self.crs.as_ref()?.crs()
-    }
     /// Whether coordinates are angles; `None` where nothing tells it.
     #[must_use]
     pub fn is_geographic(&self) -> Option<bool> {
-        let by_mapping = || self.grid_mapping.as_ref()?.is_geographic();
-        self.crs.as_ref().and_then(CrsDefinition::is_geographic).or_else(by_mapping)
+        let kind = self.crs.as_ref()?.kind();
+        (kind != CrsKind::Unknown).then_some(kind == CrsKind::Geographic)
     }
 }
 
@@ -97,11 +92,12 @@ impl Group {
             transform = regular(x, y).await?;
         }
         let by_mapping = || grid_mapping.as_ref()?.transform;
+        let units = || x.1.as_ref().and_then(|array| array.attributes().get("units")?.as_str().map(str::to_owned)).unwrap_or_default();
         Ok(ArrayGeoreference {
             x_axis: x.0,
             y_axis: y.0,
             transform: transform.or_else(by_mapping),
-            crs: told.crs.or_else(|| grid_mapping.as_ref()?.definition.clone()),
+            crs: told.crs.or_else(|| grid_mapping.as_ref()?.crs(&units())),
             grid_mapping,
         })
     }

@@ -17,7 +17,6 @@ pub struct ZarrPyramid {
     source: ObjectKey,
     levels: Arc<[Level]>,
     crs: Option<Crs>,
-    is_geographic: Option<bool>,
 }
 
 struct Level {
@@ -77,10 +76,8 @@ impl Group {
             let transform = told.or_else(by_factors).or_else(by_lengths);
             levels.push(Level { path, x_axis: placed.x_axis, y_axis: placed.y_axis, array, transform });
         }
-        let by_set = scales.crs.as_ref();
-        let crs = placed.as_ref().and_then(ArrayGeoreference::crs).or_else(|| by_set?.crs());
-        let is_geographic = placed.as_ref().and_then(ArrayGeoreference::is_geographic).or_else(|| by_set?.is_geographic());
-        Ok(ZarrPyramid { source: self.source().clone(), levels: levels.into(), crs, is_geographic })
+        let crs = placed.and_then(|placed| placed.crs).or(scales.crs);
+        Ok(ZarrPyramid { source: self.source().clone(), levels: levels.into(), crs })
     }
 
     /// The path of the array of a level.
@@ -166,17 +163,16 @@ impl ZarrPyramid {
     /// # Errors
     /// `Crs` where the levels have no transform, or nothing tells whether coordinates are lengths or angles.
     pub fn level_for_metres(&self, metres: f64) -> Result<ChunkedArray> {
-        /// Metres of a degree on the WGS 84 equator.
-        const DEGREE: f64 = 111_319.490_793;
-        let is_geographic = self.is_geographic.ok_or_else(|| Error::crs("no coordinate reference system").in_object(self.source.url()))?;
-        self.level_for(if is_geographic { metres / DEGREE } else { metres })
+        let none = || Error::crs("no coordinate reference system").in_object(self.source.url());
+        let unit = self.crs.as_ref().and_then(Crs::metres_on_equator).ok_or_else(none)?;
+        self.level_for(metres / unit)
     }
     /// From the corners of a level's cells to coordinates of the CRS.
     #[must_use]
     pub fn transform(&self, level: usize) -> Option<GeoTransform> {
         self.levels.get(level)?.transform
     }
-    /// The coordinate reference system, where its code is known.
+    /// The coordinate reference system.
     #[must_use]
     pub fn crs(&self) -> Option<&Crs> {
         self.crs.as_ref()

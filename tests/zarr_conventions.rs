@@ -63,7 +63,7 @@ fn coordinates_and_places_are_those_that_were_written() {
             assert_eq!(coordinates["height"].as_slice::<f64>().unwrap(), [2.0], "{version}");
             let placed = group.georeference("temperature").await.unwrap();
             assert_eq!(placed.transform.unwrap().coefficients(), [685.0, 30.0, 0.0, 5015.0, 0.0, -30.0], "{version}");
-            assert_eq!((placed.crs().and_then(|crs| crs.epsg()), placed.is_geographic()), (Some(32631), Some(false)), "{version}");
+            assert_eq!((placed.crs.as_ref().and_then(|crs| crs.epsg()), placed.is_geographic()), (Some(32631), Some(false)), "{version}");
             let mapping = placed.grid_mapping.unwrap();
             assert_eq!(mapping.transform, placed.transform, "{version}");
             assert_eq!(group.attributes("").unwrap().get("Conventions"), Some("CF-1.11".into()), "{version}");

@@ -232,7 +232,7 @@ fn what_the_conventions_say_of_a_variable() {
             assert_eq!(server.take_seen().len(), 2, "v{version}: x and y");
             assert_eq!((placed.x_axis, placed.y_axis), (2, 1), "v{version}");
             assert_eq!(placed.transform.unwrap().coefficients(), [95.0, 10.0, 0.0, 5005.0, 0.0, -10.0], "v{version}");
-            assert_eq!(placed.crs().and_then(|crs| crs.epsg()), Some(32631), "v{version}");
+            assert_eq!(placed.crs.as_ref().and_then(|crs| crs.epsg()), Some(32631), "v{version}");
         });
     }
 }

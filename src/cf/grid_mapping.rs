@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{number, numbers};
 use crate::error::Result;
-use crate::geo::{Crs, CrsDefinition, GeoTransform};
+use crate::geo::{Crs, GeoTransform};
 use crate::model::RawJson;
 
 /// What a grid mapping variable says, in its own terms: degrees, and the units of the coordinates for false easting and northing.
@@ -19,8 +19,8 @@ pub struct GridMapping {
     pub ellipsoid: Option<Ellipsoid>,
     /// `longitude_of_prime_meridian`, in degrees east of Greenwich; 0 where it is not told.
     pub prime_meridian: f64,
-    /// `crs_wkt`, or `spatial_ref` as GDAL writes it, with the code that the text gives the system.
-    pub definition: Option<CrsDefinition>,
+    /// `crs_wkt`, or `spatial_ref` as GDAL writes it; [`crs`](Self::crs) is the system by whichever there is, text or attributes.
+    pub told: Option<Crs>,
     /// `GeoTransform` as GDAL writes it: from pixels to coordinates.
     pub transform: Option<GeoTransform>,
     /// All attributes of the variable.
@@ -34,6 +34,8 @@ pub struct Ellipsoid {
     pub semi_major: f64,
     /// Half the diameter between the poles; the same for a sphere.
     pub semi_minor: f64,
+    /// How many times `semi_major` is the difference of the two; 0 of a sphere.
+    pub inverse_flattening: f64,
 }
 
 /// The projections of appendix F that are read here. Angles in degrees; `false_easting` and `false_northing` are 0 where they are left out.
@@ -133,24 +135,11 @@ impl GridMapping {
             projection: projection(&name, &map),
             ellipsoid: ellipsoid(&map),
             prime_meridian: map.get("longitude_of_prime_meridian").and_then(number).unwrap_or(0.0),
-            definition: wkt.as_deref().map(CrsDefinition::from_wkt),
+            told: wkt.as_deref().and_then(|text| Crs::from_wkt(text).or_else(|| Crs::from_code(text))),
             name,
             transform,
             attributes: attributes.clone(),
         })
-    }
-    /// The system, where the text tells its code.
-    #[must_use]
-    pub fn crs(&self) -> Option<Crs> {
-        self.definition.as_ref()?.crs()
-    }
-    /// Whether coordinates are degrees of latitude and longitude; `None` where neither the name nor the text tells it.
-    #[must_use]
-    pub fn is_geographic(&self) -> Option<bool> {
-        match &self.projection {
-            Some(projection) => Some(matches!(projection, Projection::LatitudeLongitude)),
-            None => self.definition.as_ref()?.is_geographic(),
-        }
     }
 }
 
@@ -236,8 +225,11 @@ fn ellipsoid(map: &Map<String, Value>) -> Option<Ellipsoid> {
     let get = |name: &str| map.get(name).and_then(number).filter(|n| n.is_finite() && *n > 0.0);
     let radius = get("earth_radius");
     let semi_major = get("semi_major_axis").or(radius)?;
-    let flattened = || get("inverse_flattening").filter(|inverse| *inverse > 1.0).map(|inverse| semi_major * (1.0 - 1.0 / inverse));
-    Some(Ellipsoid { semi_major, semi_minor: get("semi_minor_axis").or_else(flattened).unwrap_or(semi_major) })
+    let told = get("inverse_flattening").filter(|inverse| *inverse > 1.0);
+    let semi_minor = get("semi_minor_axis").or_else(|| told.map(|inverse| semi_major * (1.0 - 1.0 / inverse))).unwrap_or(semi_major);
+    let is_round = semi_minor == semi_major;
+    let inverse_flattening = if is_round { 0.0 } else { told.unwrap_or(semi_major / (semi_major - semi_minor)) };
+    Some(Ellipsoid { semi_major, semi_minor, inverse_flattening })
 }
 
 #[cfg(test)]
@@ -270,11 +262,11 @@ mod tests {
             false_easting: 0.0,
             false_northing: 0.0,
         };
-        assert_eq!((lambert.is_geographic(), lambert.projection, lambert.ellipsoid), (Some(false), Some(expected), None));
+        assert_eq!((lambert.projection, lambert.ellipsoid), (Some(expected), None));
         let degrees = of(
             r#"{"grid_mapping_name":"latitude_longitude","longitude_of_prime_meridian":0.0,"semi_major_axis":6378137.0,"inverse_flattening":298.257223563}"#,
         );
-        assert_eq!((degrees.projection.as_ref(), degrees.is_geographic()), (Some(&Projection::LatitudeLongitude), Some(true)));
+        assert_eq!(degrees.projection, Some(Projection::LatitudeLongitude));
         assert!((degrees.ellipsoid.unwrap().semi_minor - 6_356_752.314_245).abs() < 1e-3);
         let british = of(
             r#"{"grid_mapping_name":"transverse_mercator","semi_major_axis":6377563.396,"semi_minor_axis":6356256.910,"inverse_flattening":299.3249646,
@@ -325,7 +317,8 @@ mod tests {
     #[test]
     fn texts_and_transforms() {
         let mapping = of(r#"{"spatial_ref":"GEOGCS[\"WGS 84\",AUTHORITY[\"EPSG\",\"4326\"]]","GeoTransform":"-180.0 0.5 0 90 0 -0.5 "}"#);
-        assert_eq!((mapping.crs(), mapping.is_geographic()), (Some(Crs::Epsg(4326)), Some(true)));
+        let crs = mapping.crs("").unwrap();
+        assert_eq!((crs.epsg(), crs.is_geographic()), (Some(4326), true));
         assert_eq!(mapping.transform.unwrap().apply(1.0, 1.0), (-179.5, 89.5));
         assert_eq!(of(r#"{"GeoTransform":"1 2 3"}"#).transform, None);
     }

@@ -11,6 +11,7 @@
 
 mod axis;
 mod calendar;
+mod crs;
 mod grid_mapping;
 mod packing;
 mod time;

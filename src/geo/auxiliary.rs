@@ -1,7 +1,7 @@
 //! GDAL's sidecar of metadata, `.aux.xml` (its "persistent auxiliary metadata").
 
 use super::xml::{Token, Tokens, attribute};
-use super::{ControlPoint, Crs, CrsKind, GdalItem, GdalMetadata, GeoKeys, GeoTransform, UserCrs};
+use super::{ControlPoint, Crs, GdalItem, GdalMetadata, GeoTransform};
 
 /// The most items and control points that are taken.
 const MOST: usize = 1 << 16;
@@ -40,7 +40,7 @@ impl AuxiliaryMetadata {
                         "Metadata" => domain = attribute(attributes, "domain").unwrap_or_default(),
                         "MDI" => key = attribute(attributes, "key").unwrap_or_default(),
                         "GCPList" => {
-                            let crs = attribute(attributes, "Projection").and_then(|wkt| crs(&wkt));
+                            let crs = attribute(attributes, "Projection").and_then(|wkt| Crs::from_wkt(&wkt));
                             parsed.crs = crs.or(parsed.crs.take());
                         }
                         "GCP" if parsed.control_points.len() < MOST => parsed.control_points.extend(control_point(attributes)),
@@ -69,7 +69,7 @@ impl AuxiliaryMetadata {
     fn take(&mut self, name: &str, band: Option<u32>, domain: &str, key: &str, text: &str) {
         let role = ROLES.iter().find(|(element, _)| *element == name).filter(|_| band.is_some());
         match name {
-            "SRS" => self.crs = crs(text).or(self.crs.take()),
+            "SRS" => self.crs = Crs::from_wkt(text).or(self.crs.take()),
             "GeoTransform" => {
                 let numbers: Vec<f64> = text.split(',').take(7).filter_map(|n| n.trim().parse().ok()).collect();
                 self.transform = numbers.try_into().ok().map(GeoTransform::new);
@@ -98,28 +98,6 @@ fn control_point(attributes: &str) -> Option<ControlPoint> {
     Some(ControlPoint { column: number("Pixel")?, row: number("Line")?, x: number("X")?, y: number("Y")?, z: number("Z").unwrap_or(0.0) })
 }
 
-/// A system in well-known text, of either version: by the code of its outermost element, else by its name.
-fn crs(wkt: &str) -> Option<Crs> {
-    let wkt = wkt.trim();
-    let kind = match wkt.split('[').next()?.trim() {
-        "PROJCS" | "PROJCRS" | "PROJECTEDCRS" => CrsKind::Projected,
-        "GEOGCS" | "GEOGCRS" | "GEOGRAPHICCRS" => CrsKind::Geographic,
-        "GEOCCS" | "GEODCRS" => CrsKind::Geocentric,
-        "" => return None,
-        _ => CrsKind::Unknown,
-    };
-    // The element of the code closes, and then the outermost one: anything nested deeper would close more.
-    let outermost = |mark: &str| {
-        let code = wkt.rsplit_once(mark)?.1.strip_suffix("]]")?;
-        code.trim_matches(|c: char| c == '"' || c.is_whitespace()).parse().ok()
-    };
-    if let Some(code) = outermost("AUTHORITY[\"EPSG\",").or_else(|| outermost("ID[\"EPSG\",")) {
-        return Some(Crs::Epsg(code));
-    }
-    let name = wkt.split('"').nth(1).unwrap_or_default().to_owned();
-    Some(Crs::UserDefined(Box::new(UserCrs { name, kind, keys: GeoKeys::default() })))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +117,7 @@ mod tests {
   </PAMRasterBand>
 </PAMDataset>"#;
         let aux = AuxiliaryMetadata::parse(xml);
-        assert_eq!(aux.crs, Some(Crs::Epsg(4326)));
+        assert_eq!(aux.crs.and_then(|crs| crs.epsg()), Some(4326));
         assert_eq!(aux.transform.map(|t| t.coefficients()), Some([100.0, 1.0, 0.0, 200.0, 0.0, -1.0]));
         assert_eq!(aux.control_points, [ControlPoint { column: 0.5, row: 1.5, x: 10.0, y: 20.0, z: 0.0 }]);
         let m = &aux.metadata;
@@ -147,23 +125,6 @@ mod tests {
         assert_eq!((m.scale(1), m.offset(1), m.description(1), m.unit(1)), (Some(12.0), Some(11.0), Some("red"), Some("km")));
         assert_eq!((m.nodata(1), m.nodata(0), m.statistics(1).minimum), (Some("7"), None, Some(99.0)));
         assert_eq!(m.items.len(), 8, "{:?}", m.items);
-    }
-
-    #[test]
-    fn systems_by_their_outermost_code() {
-        let cases = [
-            (r#"PROJCRS["UTM",ID["EPSG",32633]]"#, Some(32633), CrsKind::Projected),
-            (r#"PROJCS["mine",UNIT["metre",1,AUTHORITY["EPSG","9001"]]]"#, None, CrsKind::Projected),
-            (r#"LOCAL_CS["arbitrary"]"#, None, CrsKind::Unknown),
-        ];
-        for (wkt, code, kind) in cases {
-            let found = crs(wkt).unwrap();
-            assert_eq!(found.epsg(), code, "{wkt}");
-            if let Crs::UserDefined(user) = found {
-                assert_eq!(user.kind, kind, "{wkt}");
-            }
-        }
-        assert_eq!(crs("  "), None);
     }
 
     #[test]

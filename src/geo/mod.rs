@@ -3,7 +3,6 @@
 mod affine;
 mod auxiliary;
 mod crs;
-mod definition;
 mod gdal_metadata;
 mod geokeys;
 mod nodata;
@@ -12,8 +11,8 @@ mod xml;
 
 pub use affine::{ControlPoint, GeoTransform};
 pub use auxiliary::AuxiliaryMetadata;
-pub use crs::{CompoundCrs, Crs, CrsKind, Unit, UnitKind, UserCrs};
-pub use definition::CrsDefinition;
+pub use crs::{CompoundCrs, Crs, CrsKind, CrsText, ParametricCrs, TextCrs, Unit, UnitKind, UserCrs};
+pub(crate) use crs::{Frame, key as geokey, methods};
 pub use gdal_metadata::{GdalItem, GdalMetadata, Statistics};
 pub use geokeys::{GeoKeys, KeyValue};
 pub use nodata::Nodata;

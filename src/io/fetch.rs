@@ -280,7 +280,7 @@ impl Inner {
         let _connection = self.connections.acquire().await;
         let sent = Instant::now();
         let answer = match self.stores.place(object)? {
-            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, counters).await?,
+            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, &self.suffixes, counters).await?,
             Place::Local(path) => {
                 counters.request();
                 let (stores, object) = (self.stores.clone(), object.clone());

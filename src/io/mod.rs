@@ -24,6 +24,7 @@ mod put;
 mod ranges;
 mod request;
 mod store;
+mod suffixes;
 #[cfg(feature = "cloud")]
 mod wire;
 
@@ -73,6 +74,7 @@ struct Inner {
     cache: ByteCache<CacheKey, Cached>,
     flights: Flights<Want, Waiter, AbortHandle>,
     connections: Semaphore,
+    suffixes: suffixes::Suffixes,
 }
 
 impl Io {
@@ -95,6 +97,7 @@ impl Io {
             flights: Flights::new(),
             connections: Semaphore::new(options.merge.connections.clamp(1, Semaphore::MAX_PERMITS)),
             merge: options.merge,
+            suffixes: suffixes::Suffixes::default(),
         })))
     }
 

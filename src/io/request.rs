@@ -14,6 +14,7 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 use super::counters::Counters;
 use super::errors;
 use super::local::{changed, slice};
+use super::suffixes::Suffixes;
 use crate::error::{Error, Result};
 use crate::model::{Limits, ObjectKey};
 
@@ -46,7 +47,18 @@ pub(super) struct Answer {
 pub(super) struct WholeBody(pub(super) Bytes);
 
 /// Asks a store; `None` where there is no such object.
-pub(super) async fn ask(store: &dyn ObjectStore, path: &Path, key: &ObjectKey, part: &Part, counters: &Counters) -> Result<Option<Answer>> {
+pub(super) async fn ask(
+    store: &dyn ObjectStore,
+    path: &Path,
+    key: &ObjectKey,
+    part: &Part,
+    suffixes: &Suffixes,
+    counters: &Counters,
+) -> Result<Option<Answer>> {
+    let is_suffix = matches!(part, Part::Suffix(_));
+    if is_suffix && suffixes.are_refused(key) {
+        return by_size(None, store, path, key, part, counters).await;
+    }
     let range = match part {
         Part::Range(range) => Some(GetRange::Bounded(range.clone())),
         Part::Suffix(length) => Some(GetRange::Suffix(*length)),
@@ -55,7 +67,14 @@ pub(super) async fn ask(store: &dyn ObjectStore, path: &Path, key: &ObjectKey, p
     counters.request();
     match store.get_opts(path, options(key, range, false)).await {
         Ok(result) => accept(result, key, part).await.map(Some),
-        Err(e) => refused(e, store, path, key, part, counters).await,
+        Err(e) => {
+            let answer = refused(e, store, path, key, part, counters).await?;
+            // Of an empty object every suffix is refused.
+            if is_suffix && answer.as_ref().is_some_and(|answer| !answer.bytes.is_empty()) {
+                suffixes.refused(key);
+            }
+            Ok(answer)
+        }
     }
 }
 
@@ -79,18 +98,33 @@ async fn refused(
         _ if no_suffix || (past_the_end && !matches!(part, Part::Whole { .. })) => {}
         _ => return Err(errors::from_store(&error, key)),
     }
+    by_size(Some(error), store, path, key, part, counters).await
+}
 
+/// Asks for the size, and then for the range that a part is; `error` is what the part itself was refused with.
+async fn by_size(
+    error: Option<object_store::Error>,
+    store: &dyn ObjectStore,
+    path: &Path,
+    key: &ObjectKey,
+    part: &Part,
+    counters: &Counters,
+) -> Result<Option<Answer>> {
+    use object_store::Error as E;
     counters.request();
     let meta = match store.get_opts(path, options(key, None, true)).await {
         Ok(head) => head.meta,
         Err(E::NotFound { .. }) => return Ok(None),
-        Err(_) => return Err(errors::from_store(&error, key)),
+        Err(e) => return Err(errors::from_store(error.as_ref().unwrap_or(&e), key)),
     };
     let version = settle(key, &meta)?;
     let range = match part {
         Part::Suffix(length) => meta.size.saturating_sub(*length)..meta.size,
-        Part::Range(range) if range.start < meta.size => return Err(errors::from_store(&error, key)),
-        _ => meta.size..meta.size,
+        Part::Range(range) => match error {
+            Some(error) if range.start < meta.size => return Err(errors::from_store(&error, key)),
+            _ => meta.size..meta.size,
+        },
+        Part::Whole { .. } => meta.size..meta.size,
     };
     if range.is_empty() {
         return Ok(Some(Answer { bytes: Bytes::new(), size: Some(meta.size), version, whole: None }));

@@ -179,11 +179,9 @@ fn in_order(transform: GeoTransform) -> [f64; 6] {
     [a, b, c, d, e, f]
 }
 
-fn crs_name(crs: &Crs) -> Option<&str> {
-    match crs {
-        Crs::UserDefined(user) if !user.name.is_empty() => Some(&user.name),
-        _ => None,
-    }
+/// The name of a system that has no code.
+fn crs_name(crs: &Crs) -> Option<String> {
+    crs.name().filter(|_| crs.epsg().is_none() && !matches!(crs, Crs::Compound(_)))
 }
 
 fn kind(directory: &Directory) -> &'static str {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::path::check_name;
 use super::spatial::Spatial;
 use crate::error::{Error, Result};
-use crate::geo::{CrsDefinition, GeoTransform};
+use crate::geo::{Crs, GeoTransform};
 use crate::model::{Limits, RawJson};
 
 /// Levels of one image.
@@ -24,7 +24,7 @@ pub struct Multiscales {
     /// In the order of the document.
     pub levels: Vec<ScaleLevel>,
     /// The system of a tile matrix set.
-    pub crs: Option<CrsDefinition>,
+    pub crs: Option<Crs>,
 }
 
 /// A level: a group or an array.
@@ -144,7 +144,7 @@ fn tile_matrices(set: &Value) -> Option<Multiscales> {
     let levels: Option<Vec<ScaleLevel>> = matrices.iter().map(level).collect();
     let crs = set.get("crs").or_else(|| set.get("supportedCRS"));
     let code = crs.and_then(|crs| crs.as_str().or_else(|| crs.get("uri")?.as_str()));
-    Some(Multiscales { levels: levels?, crs: code.and_then(CrsDefinition::from_code) })
+    Some(Multiscales { levels: levels?, crs: code.and_then(Crs::from_code) })
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         );
         let tiles = tiles.unwrap().unwrap();
         assert_eq!(tiles.levels[1].transform.map(|t| t.pixel_size()), Some((20.0, 20.0)));
-        assert_eq!(tiles.crs.and_then(|crs| crs.epsg), Some(32631));
+        assert_eq!(tiles.crs.and_then(|crs| crs.epsg()), Some(32631));
         assert_eq!(of("{}").unwrap(), None);
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::geo::{CrsDefinition, GeoTransform};
+use crate::geo::{Crs, GeoTransform};
 use crate::model::RawJson;
 
 /// What the attributes of one node, or one level of a layout, say of where its cells are.
@@ -20,7 +20,7 @@ pub struct Spatial {
     /// `spatial:bbox`: least x, least y, greatest x, greatest y.
     pub bounds: Option<[f64; 4]>,
     /// `proj:code`, `proj:wkt2`, `proj:projjson`; also `proj:epsg` of drafts, and GDAL's `_CRS`.
-    pub crs: Option<CrsDefinition>,
+    pub crs: Option<Crs>,
 }
 
 impl Spatial {
@@ -69,25 +69,18 @@ fn floats(value: Option<&Value>) -> Option<Vec<f64>> {
     value?.as_array()?.iter().map(|n| n.as_f64().filter(|n| n.is_finite())).collect()
 }
 
-fn crs(members: &Map<String, Value>) -> Option<CrsDefinition> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+fn crs(members: &Map<String, Value>) -> Option<Crs> {
     let get = |name: &str| members.get(name).filter(|v| !v.is_null());
-    if let Some(found) = get("proj:code").and_then(text).and_then(|code| CrsDefinition::from_code(&code)) {
-        return Some(found);
-    }
-    if let Some(wkt) = get("proj:wkt2").and_then(text) {
-        return Some(CrsDefinition::from_wkt(&wkt));
-    }
-    if let Some(json) = get("proj:projjson") {
-        return Some(CrsDefinition::from_projjson(json));
-    }
-    if let Some(code) = get("proj:epsg").and_then(Value::as_u64) {
-        return CrsDefinition::from_code(&format!("EPSG:{code}"));
-    }
-    let gdal = get("_CRS")?;
-    let of = |name: &str| gdal.get(name).filter(|v| !v.is_null());
-    let by_url = of("url").and_then(text).and_then(|url| CrsDefinition::from_code(&url));
-    by_url.or_else(|| of("wkt").and_then(text).map(|wkt| CrsDefinition::from_wkt(&wkt))).or_else(|| of("projjson").map(CrsDefinition::from_projjson))
+    let code = |value: &Value| Crs::from_code(value.as_str()?);
+    let wkt = |value: &Value| Crs::from_wkt(value.as_str()?);
+    let number = |value: &Value| u32::try_from(value.as_u64()?).ok().map(Crs::Epsg);
+    let by_proj = get("proj:code").and_then(code).or_else(|| get("proj:wkt2").and_then(wkt));
+    let by_proj = by_proj.or_else(|| get("proj:projjson").and_then(Crs::from_projjson)).or_else(|| get("proj:epsg").and_then(number));
+    by_proj.or_else(|| {
+        let gdal = get("_CRS")?;
+        let of = |name: &str| gdal.get(name);
+        of("url").and_then(code).or_else(|| of("wkt").and_then(wkt)).or_else(|| of("projjson").and_then(Crs::from_projjson))
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +128,7 @@ mod tests {
             ("{}", None),
         ];
         for (json, code) in table {
-            assert_eq!(of(json).crs.and_then(|crs| crs.epsg), code, "{json}");
+            assert_eq!(of(json).crs.and_then(|crs| crs.epsg()), code, "{json}");
         }
     }
 }

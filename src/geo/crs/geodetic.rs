@@ -67,7 +67,7 @@ fn user_defined(keys: &GeoKeys) -> Result<GeodeticCrs> {
         None => {
             let ellipsoid = ellipsoid(keys, None)?;
             let known = cited.and_then(well_known_datum).filter(|d| close(d.ellipsoid.semi_minor(), ellipsoid.semi_minor()));
-            let meridian = register::prime_meridian(8901).ok_or_else(|| Error::unsupported("prime meridian"))?;
+            let meridian = greenwich()?;
             known.unwrap_or_else(|| Datum { name: cited.unwrap_or("unknown").to_owned(), epsg: None, ellipsoid, meridian })
         }
     };
@@ -148,6 +148,22 @@ fn meridian(keys: &GeoKeys, known: &PrimeMeridian) -> Result<PrimeMeridian> {
     }
     let name = citation::part(keys, GeoKeys::GEODETIC_CITATION, "Primem").unwrap_or("unknown");
     Ok(PrimeMeridian { name: name.to_owned(), epsg: None, longitude, unit })
+}
+
+/// A system by its parts in words: the register's, or over a datum of the register's, where names and numbers agree with it.
+pub(super) fn by_parts(name: &str, datum: &str, ellipsoid: Ellipsoid, meridian: PrimeMeridian, unit: Unit) -> GeodeticCrs {
+    let same = |known: &Ellipsoid| close(known.semi_major, ellipsoid.semi_major) && close(known.semi_minor(), ellipsoid.semi_minor());
+    let is_this = |known: &GeodeticCrs| same(&known.datum.ellipsoid) && known.datum.meridian == meridian && known.unit.factor == unit.factor;
+    if let Some(named) = register::geodetic_by_name(name).filter(is_this) {
+        return named;
+    }
+    let known = well_known_datum(datum).filter(|d| same(&d.ellipsoid) && d.meridian == meridian);
+    let datum = known.unwrap_or_else(|| Datum { name: datum.to_owned(), epsg: None, ellipsoid, meridian });
+    GeodeticCrs { name: name.to_owned(), epsg: None, kind: GeodeticKind::Geographic2D, datum, unit }
+}
+
+pub(super) fn greenwich() -> Result<PrimeMeridian> {
+    register::prime_meridian(8901).ok_or_else(|| Error::unsupported("prime meridian"))
 }
 
 /// The datums that writers mean when they spell a name of ESRI's or OGC's instead of giving a code.

@@ -4,7 +4,7 @@ use super::key;
 
 /// What a parameter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quantity {
+pub(crate) enum Quantity {
     Angle,
     Length,
     Scale,
@@ -12,7 +12,7 @@ pub(super) enum Quantity {
 
 /// A parameter of a projection.
 #[derive(Debug, PartialEq)]
-pub(super) struct Parameter {
+pub(crate) struct Parameter {
     pub(super) name: &'static str,
     pub(super) epsg: Option<u32>,
     pub(super) quantity: Quantity,
@@ -24,7 +24,7 @@ pub(super) struct Parameter {
 
 /// A method of projection.
 #[derive(Debug, PartialEq)]
-pub(super) struct Method {
+pub(crate) struct Method {
     /// As the register has it; else as PROJ has it.
     pub(super) name: &'static str,
     pub(super) epsg: Option<u32>,
@@ -83,7 +83,7 @@ const EASTWARD: Parameter = Parameter { default: 90.0, ..AZIMUTH };
 
 macro_rules! methods {
     ($($id:ident = $name:literal, $epsg:expr, $parameters:expr;)*) => {
-        $(pub(super) static $id: Method = Method { name: $name, epsg: $epsg, parameters: $parameters };)*
+        $(pub(crate) static $id: Method = Method { name: $name, epsg: $epsg, parameters: $parameters };)*
         /// Every method.
         static ALL: &[&Method] = &[$(&$id),*];
     };
@@ -137,6 +137,21 @@ methods! {
     GEOSTATIONARY_Y = "Geostationary Satellite (Sweep Y)", None, &[LONGITUDE, HEIGHT, EASTING, NORTHING];
     CYLINDRICAL_EQUAL_AREA = "Lambert Cylindrical Equal Area", Some(9835), ONE_PARALLEL;
 }
+
+/// Parameters of no code and no key: they are in the order of the attributes.
+const fn turn(name: &'static str) -> Parameter {
+    Parameter { name, epsg: None, quantity: Quantity::Angle, keys: &[], default: 0.0 }
+}
+/// As PROJ has CF's `rotated_latitude_longitude`; it makes no map, so it is not among the others.
+pub(super) static POLE_ROTATION: Method = Method {
+    name: "Pole rotation (netCDF CF convention)",
+    epsg: None,
+    parameters: &[
+        turn("Grid north pole latitude (netCDF CF convention)"),
+        turn("Grid north pole longitude (netCDF CF convention)"),
+        turn("North pole grid longitude (netCDF CF convention)"),
+    ],
+};
 
 impl Method {
     /// By its code in the register.

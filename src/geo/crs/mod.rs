@@ -3,19 +3,23 @@
 //! GeoTIFF names a system by a code of the EPSG register, or spells it out in keys: a projection method with parameters over a geodetic
 //! system, which again is a code, or a datum, or no more than an ellipsoid. Spelled out ones become a small model of ISO 19111
 //! ([`model`]), and two writers hand that on: PROJJSON and WKT 2. What the keys only hint at is refused by name: no system is better than
-//! a wrong one.
+//! a wrong one. Metadata elsewhere tells a system as a code, as a text, which is kept as it is ([`text`]), or by named parameters
+//! ([`parts`]).
 
 mod axes;
 mod citation;
 mod geodetic;
-mod key;
-mod methods;
+pub(crate) mod key;
+pub(crate) mod methods;
 mod model;
+mod node;
+mod parts;
 mod projected;
 mod projjson;
 mod register;
 #[cfg(test)]
 mod tests;
+mod text;
 mod vertical;
 mod wkt;
 mod wkt1;
@@ -29,16 +33,24 @@ use crate::error::{Error, Result};
 use key::USER_DEFINED;
 use model::{Definition, GeodeticCrs, GeodeticKind, ProjectedCrs};
 pub use model::{Unit, UnitKind};
+pub(crate) use parts::Frame;
+pub use parts::ParametricCrs;
+pub use text::{CrsText, TextCrs};
 
 /// A coordinate reference system: by its EPSG code, or by what the file says of it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Crs {
     /// Its code in the EPSG register.
     Epsg(u32),
-    /// One without a code.
+    /// One without a code, by the keys of a GeoTIFF.
     UserDefined(Box<UserCrs>),
     /// A horizontal system with one of heights, where the pair has no code.
     Compound(Box<CompoundCrs>),
+    /// One that is spelled out as a text, with a code or without.
+    Text(Box<TextCrs>),
+    /// One that is told by the parameters of its projection and its figure of the earth.
+    Parametric(Box<ParametricCrs>),
 }
 
 /// A coordinate reference system that a file defines itself.
@@ -156,18 +168,13 @@ impl Crs {
     }
 
     fn of_esri_wkt(text: &str, keys: &GeoKeys) -> Self {
-        let root = wkt1::Node::parse(text).unwrap_or_default();
+        let root = node::Node::parse(text).unwrap_or_default();
         // The one name of ESRI's that stands for a code without exception.
         let web_mercator = (root.name() == "WGS_1984_Web_Mercator_Auxiliary_Sphere").then_some(3857);
         if let Some(code) = root.epsg().or(web_mercator) {
             return Self::Epsg(code);
         }
-        let kind = match root.keyword() {
-            "PROJCS" => CrsKind::Projected,
-            "GEOGCS" => CrsKind::Geographic,
-            "GEOCCS" => CrsKind::Geocentric,
-            _ => CrsKind::Unknown,
-        };
+        let kind = text::kind_of_node(&root);
         Self::UserDefined(Box::new(UserCrs { name: root.name().to_owned(), kind, keys: keys.clone() }))
     }
 
@@ -176,7 +183,8 @@ impl Crs {
     pub fn epsg(&self) -> Option<u32> {
         match self {
             Self::Epsg(code) => Some(*code),
-            Self::UserDefined(_) | Self::Compound(_) => None,
+            Self::Text(text) => text.epsg,
+            Self::UserDefined(_) | Self::Compound(_) | Self::Parametric(_) => None,
         }
     }
     /// Without its heights.
@@ -184,8 +192,9 @@ impl Crs {
     pub fn horizontal(&self) -> Self {
         match self {
             Self::Epsg(code) => Self::Epsg(register::components(*code).map_or(*code, |(horizontal, _)| horizontal)),
-            Self::UserDefined(_) => self.clone(),
+            Self::UserDefined(_) | Self::Parametric(_) => self.clone(),
             Self::Compound(compound) => compound.horizontal.clone(),
+            Self::Text(text) => text.horizontal().unwrap_or_else(|| self.clone()),
         }
     }
     /// Its name, where the file or the tables here have one; not of most projected systems that are told by their code.
@@ -195,6 +204,8 @@ impl Crs {
             Self::Epsg(_) => self.definition().ok().map(|d| d.name().to_owned()),
             Self::UserDefined(user) => Some(user.name.clone()).filter(|n| !n.is_empty()),
             Self::Compound(compound) => compound.horizontal.name(),
+            Self::Text(text) => Some(text.name.clone()).filter(|n| !n.is_empty()),
+            Self::Parametric(crs) => Some(crs.definition().name().to_owned()).filter(|n| !n.is_empty()),
         }
     }
     /// What its coordinates are. A code that is of no geodetic system counts as one of a projected one.
@@ -208,6 +219,8 @@ impl Crs {
             },
             Self::UserDefined(user) => user.kind,
             Self::Compound(_) => CrsKind::Unknown,
+            Self::Text(text) => text.kind,
+            Self::Parametric(crs) => crs.definition().kind(),
         }
     }
     /// Whether its coordinates are angles.
@@ -222,6 +235,8 @@ impl Crs {
             Self::Epsg(code) => Some(register::geodetic(code).map_or_else(|| register::projected_unit(code), |crs| crs.unit)),
             Self::UserDefined(user) => user.unit(),
             Self::Compound(_) => None,
+            Self::Text(text) => text.unit(),
+            Self::Parametric(crs) => crs.definition().unit().cloned(),
         }
     }
     /// How many metres the unit of its coordinates is; `None` of angles.
@@ -229,19 +244,43 @@ impl Crs {
     pub fn metres_per_unit(&self) -> Option<f64> {
         self.unit()?.metres()
     }
-    /// The whole system as PROJJSON (schema 0.7).
+    /// How many metres the unit of its coordinates is, angles as on the equator of WGS 84; `None` where nothing tells what they are.
+    #[must_use]
+    pub fn metres_on_equator(&self) -> Option<f64> {
+        /// Metres of a radian.
+        const RADIUS: f64 = 6_378_137.0;
+        match (self.unit(), self.kind()) {
+            (Some(unit), _) if unit.kind == UnitKind::Angle => Some(unit.factor * RADIUS),
+            (Some(unit), _) => Some(unit.factor),
+            (None, CrsKind::Geographic) => Some(Unit::degree().factor * RADIUS),
+            (None, CrsKind::Projected | CrsKind::Geocentric) => Some(1.0),
+            (None, CrsKind::Unknown) => None,
+        }
+    }
+    /// The whole system as PROJJSON (schema 0.7), or as the metadata holds it where that is PROJJSON.
     ///
     /// # Errors
-    /// `Unsupported` of a projected system that is told by its code alone, and of a system whose keys name a method, a datum or a unit that
-    /// is not known here or leave one of them open; `Malformed` where a number among the keys makes no sense.
+    /// `Unsupported` of a projected system that is told by its code alone, of one that is told in version 2 of well-known text, unless the
+    /// tables here have its code, and of a system whose keys or text name a method, a datum or a unit that is not known here or leave one of
+    /// them open; `Malformed` where a number among them makes no sense.
     pub fn to_projjson(&self) -> Result<Value> {
+        if let Self::Text(text) = self
+            && let CrsText::Projjson(json) = &text.text
+        {
+            return json.parse();
+        }
         self.definition().map(|d| projjson::write(&d))
     }
-    /// The whole system as WKT: version 2 (ISO 19162:2019), or version 1 where the file holds it as such a text.
+    /// The whole system as WKT: version 2 (ISO 19162:2019), or as the file holds it where that is well-known text of either version.
     ///
     /// # Errors
-    /// As of [`to_projjson`](Self::to_projjson).
+    /// As of [`to_projjson`](Self::to_projjson), but that PROJJSON takes the place of well-known text.
     pub fn to_wkt(&self) -> Result<String> {
+        if let Self::Text(text) = self
+            && let CrsText::Wkt(wkt) = &text.text
+        {
+            return Ok(wkt.clone());
+        }
         if let Self::UserDefined(user) = self
             && let Some(text) = citation::esri_wkt(&user.keys)
         {
@@ -255,6 +294,8 @@ impl Crs {
             Self::Epsg(code) => definition_of(*code),
             Self::UserDefined(user) => user.definition(),
             Self::Compound(compound) => Ok(Definition::compound(None, compound.horizontal.definition()?, vertical::vertical(&compound.keys)?)),
+            Self::Text(text) => text.definition(),
+            Self::Parametric(crs) => Ok(crs.definition().clone()),
         }
     }
 }
@@ -332,6 +373,11 @@ impl fmt::Display for Crs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Epsg(code) => write!(f, "EPSG:{code}"),
+            Self::Text(_) | Self::Parametric(_) => match (self.epsg(), self.name()) {
+                (Some(code), _) => write!(f, "EPSG:{code}"),
+                (None, Some(name)) => write!(f, "user-defined: {name}"),
+                (None, None) => f.write_str("user-defined"),
+            },
             Self::UserDefined(user) if user.name.is_empty() => f.write_str("user-defined"),
             Self::UserDefined(user) => write!(f, "user-defined: {}", user.name),
             Self::Compound(compound) => match compound.vertical_epsg {

@@ -1,5 +1,6 @@
-//! What a coordinate reference system is made of (ISO 19111), as far as GeoTIFF can say it.
+//! What a coordinate reference system is made of (ISO 19111), as far as GeoTIFF and CF can say it.
 
+use super::CrsKind;
 use super::methods::Method;
 
 /// What a unit measures.
@@ -90,6 +91,13 @@ pub(super) struct ProjectedCrs {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+pub(super) struct RotatedCrs {
+    pub(super) name: String,
+    pub(super) base: GeodeticCrs,
+    pub(super) conversion: Conversion,
+}
+
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct VerticalCrs {
     pub(super) name: String,
     pub(super) epsg: Option<u32>,
@@ -104,6 +112,8 @@ pub(super) struct VerticalCrs {
 pub(super) enum Definition {
     Geodetic(GeodeticCrs),
     Projected(ProjectedCrs),
+    /// Latitudes and longitudes of a grid that is turned against those of the earth.
+    Rotated(RotatedCrs),
     Vertical(VerticalCrs),
     Compound {
         name: String,
@@ -151,9 +161,21 @@ impl Definition {
         match self {
             Self::Geodetic(crs) => &crs.name,
             Self::Projected(crs) => &crs.name,
+            Self::Rotated(crs) => &crs.name,
             Self::Vertical(crs) => &crs.name,
             Self::Compound { name, .. } => name,
             Self::Bound { source, .. } => source.name(),
+        }
+    }
+    /// What the horizontal axes are.
+    pub(super) fn kind(&self) -> CrsKind {
+        match self {
+            Self::Geodetic(crs) if crs.kind == GeodeticKind::Geocentric => CrsKind::Geocentric,
+            Self::Geodetic(_) | Self::Rotated(_) => CrsKind::Geographic,
+            Self::Projected(_) => CrsKind::Projected,
+            Self::Vertical(_) => CrsKind::Unknown,
+            Self::Compound { components, .. } => components.first().map_or(CrsKind::Unknown, Self::kind),
+            Self::Bound { source, .. } => source.kind(),
         }
     }
     /// The unit of the horizontal axes.
@@ -161,6 +183,7 @@ impl Definition {
         match self {
             Self::Geodetic(crs) => Some(&crs.unit),
             Self::Projected(crs) => Some(&crs.unit),
+            Self::Rotated(crs) => Some(&crs.base.unit),
             Self::Vertical(_) => None,
             Self::Compound { components, .. } => components.first()?.unit(),
             Self::Bound { source, .. } => source.unit(),

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::axes::{self, Axis};
-use super::model::{Conversion, Datum, Definition, Ellipsoid, GeodeticCrs, GeodeticKind, PrimeMeridian, ProjectedCrs, Unit, UnitKind, VerticalCrs};
+use super::model::{
+    Conversion, Datum, Definition, Ellipsoid, GeodeticCrs, GeodeticKind, PrimeMeridian, ProjectedCrs, RotatedCrs, Unit, UnitKind, VerticalCrs,
+};
 use super::{TO_WGS84_METHOD, TO_WGS84_PARAMETERS, wgs84};
 
 const SCHEMA: &str = "https://proj.org/schemas/v0.7/projjson.schema.json";
@@ -20,6 +22,7 @@ fn definition_value(definition: &Definition) -> Value {
     match definition {
         Definition::Geodetic(crs) => geodetic(crs),
         Definition::Projected(crs) => projected(crs),
+        Definition::Rotated(crs) => rotated(crs),
         Definition::Vertical(crs) => vertical(crs),
         Definition::Compound { name, epsg, components } => {
             let components: Vec<Value> = components.iter().map(definition_value).collect();
@@ -64,6 +67,16 @@ fn projected(crs: &ProjectedCrs) -> Value {
         "coordinate_system": {"subtype": "Cartesian", "axis": axes::projected(crs).iter().map(axis).collect::<Vec<_>>()},
     });
     identified(value, crs.epsg)
+}
+
+fn rotated(crs: &RotatedCrs) -> Value {
+    json!({
+        "type": "DerivedGeographicCRS",
+        "name": crs.name,
+        "base_crs": geodetic(&crs.base),
+        "conversion": conversion(&crs.conversion),
+        "coordinate_system": {"subtype": "ellipsoidal", "axis": axes::geodetic(&crs.base).iter().map(axis).collect::<Vec<_>>()},
+    })
 }
 
 fn vertical(crs: &VerticalCrs) -> Value {

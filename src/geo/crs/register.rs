@@ -54,6 +54,16 @@ pub(super) fn unit(code: u32) -> Option<Unit> {
     Some(Unit { name, kind, factor: next(&mut fields)?, epsg: Some(code) })
 }
 
+/// A unit by its size: the register's where a common one is as long, else one of this name.
+pub(super) fn unit_by_size(name: &str, kind: UnitKind, factor: f64) -> Unit {
+    let known = match kind {
+        UnitKind::Length => [Some(Unit::metre()), unit(9002), unit(9003), unit(9036)],
+        _ => [Some(Unit::degree()), unit(9105), None, None],
+    };
+    let same = |u: &Unit| (u.factor / factor - 1.0).abs() < 1e-9;
+    known.into_iter().flatten().find(same).unwrap_or_else(|| Unit { name: name.to_owned(), kind, factor, epsg: None })
+}
+
 pub(super) fn ellipsoid(code: u32) -> Option<Ellipsoid> {
     let mut fields = row(ELLIPSOIDS, code)?;
     let name = next(&mut fields)?;

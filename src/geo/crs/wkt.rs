@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::axes::{self, Axis};
-use super::model::{Conversion, Datum, Definition, GeodeticCrs, GeodeticKind, PrimeMeridian, ProjectedCrs, Unit, UnitKind, VerticalCrs};
+use super::model::{Conversion, Datum, Definition, GeodeticCrs, GeodeticKind, PrimeMeridian, ProjectedCrs, RotatedCrs, Unit, UnitKind, VerticalCrs};
 use super::{TO_WGS84_METHOD, TO_WGS84_PARAMETERS, wgs84};
 
 pub(super) fn write(definition: &Definition) -> String {
@@ -18,6 +18,7 @@ fn node(definition: &Definition) -> String {
             format!("{keyword}[{},{}{}]", frame(crs), system(subtype, &axes::geodetic(crs)), Id(crs.epsg))
         }
         Definition::Projected(crs) => projected(crs),
+        Definition::Rotated(crs) => rotated(crs),
         Definition::Vertical(crs) => vertical(crs),
         Definition::Compound { name, epsg, components } => {
             format!("COMPOUNDCRS[{},{}{}]", Quoted(name), components.iter().map(node).collect::<Vec<_>>().join(","), Id(*epsg))
@@ -54,15 +55,26 @@ fn projected(crs: &ProjectedCrs) -> String {
         Quoted(&crs.name),
         frame(&crs.base),
         Id(crs.base.epsg),
-        conversion(&crs.conversion),
+        conversion("CONVERSION", &crs.conversion),
         system("Cartesian", &axes::projected(crs)),
         Id(crs.epsg)
     )
 }
 
-fn conversion(conversion: &Conversion) -> String {
+fn rotated(crs: &RotatedCrs) -> String {
+    format!(
+        "GEOGCRS[{},BASEGEOGCRS[{}{}],{},{}]",
+        Quoted(&crs.name),
+        frame(&crs.base),
+        Id(crs.base.epsg),
+        conversion("DERIVINGCONVERSION", &crs.conversion),
+        system("ellipsoidal", &axes::geodetic(&crs.base))
+    )
+}
+
+fn conversion(keyword: &str, conversion: &Conversion) -> String {
     let method = conversion.method;
-    let mut text = format!("CONVERSION[{},METHOD[{}{}]", Quoted(&conversion.name), Quoted(method.name), Id(method.epsg));
+    let mut text = format!("{keyword}[{},METHOD[{}{}]", Quoted(&conversion.name), Quoted(method.name), Id(method.epsg));
     for (p, (value, of)) in method.parameters.iter().zip(&conversion.values) {
         text += &format!(",PARAMETER[{},{},{}{}]", Quoted(p.name), Number(*value), unit(of), Id(p.epsg));
     }

@@ -1,90 +1,18 @@
-//! WKT 1 as it stands in citations: what ESRI's programs and GDAL write where GeoTIFF has no code for a projection.
+//! WKT 1: what ESRI's programs and GDAL write into citations where GeoTIFF has no code for a projection, and into sidecars and attributes.
 
-use super::geodetic::{close, well_known_datum};
+use super::geodetic;
 use super::methods::{self, Method};
-use super::model::{Datum, Definition, Ellipsoid, GeodeticCrs, GeodeticKind, PrimeMeridian, ProjectedCrs, Unit, UnitKind};
+use super::model::{Definition, Ellipsoid, GeodeticCrs, PrimeMeridian, ProjectedCrs, Unit, UnitKind};
+use super::node::Node;
 use super::{key, projected, register};
 use crate::error::{Error, Result};
-
-/// No definition nests deeper.
-const MAX_DEPTH: usize = 16;
-
-/// `KEYWORD["text", 1.5, NODE[...]]`.
-#[derive(Debug, Default)]
-pub(super) struct Node<'a> {
-    keyword: &'a str,
-    texts: Vec<&'a str>,
-    numbers: Vec<f64>,
-    nodes: Vec<Node<'a>>,
-}
-
-impl<'a> Node<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self> {
-        let mut rest = text;
-        Self::read(&mut rest, 0).ok_or_else(|| Error::malformed("a citation that is not well-known text"))
-    }
-
-    fn read(rest: &mut &'a str, depth: usize) -> Option<Self> {
-        let (keyword, inner) = rest.split_once('[')?;
-        let mut node = Self { keyword: keyword.trim(), ..Self::default() };
-        *rest = inner;
-        loop {
-            *rest = rest.trim_start();
-            if let Some(quoted) = rest.strip_prefix('"') {
-                let (text, behind) = quoted.split_once('"')?;
-                node.texts.push(text);
-                *rest = behind;
-            } else {
-                let end = rest.find([',', '[', ']'])?;
-                let (word, behind) = rest.split_at(end);
-                if behind.starts_with('[') {
-                    node.nodes.push(if depth < MAX_DEPTH { Self::read(rest, depth + 1)? } else { return None });
-                } else {
-                    // Directions of axes are bare words.
-                    node.numbers.extend(word.trim().parse::<f64>().ok().filter(|n| n.is_finite()));
-                    *rest = behind;
-                }
-            }
-            *rest = rest.trim_start();
-            let ends = rest.starts_with(']');
-            *rest = rest.strip_prefix([',', ']'])?;
-            if ends {
-                return Some(node);
-            }
-        }
-    }
-
-    pub(super) fn keyword(&self) -> &'a str {
-        self.keyword
-    }
-    pub(super) fn name(&self) -> &'a str {
-        self.texts.first().copied().unwrap_or_default()
-    }
-    fn child(&self, keyword: &str) -> Option<&Self> {
-        self.nodes.iter().find(|n| n.keyword == keyword)
-    }
-    fn need(&self, keyword: &str) -> Result<&Self> {
-        self.child(keyword).ok_or_else(|| Error::malformed(format!("well-known text without {keyword}")))
-    }
-    fn number(&self, index: usize) -> Result<f64> {
-        self.numbers.get(index).copied().ok_or_else(|| Error::malformed(format!("{} without a number", self.keyword)))
-    }
-    /// Its code in the EPSG register.
-    pub(super) fn epsg(&self) -> Option<u32> {
-        let authority = self.child("AUTHORITY")?;
-        match authority.texts.as_slice() {
-            ["EPSG", code] => code.parse().ok(),
-            _ => None,
-        }
-    }
-}
 
 /// The system of a text.
 pub(super) fn definition(text: &str) -> Result<Definition> {
     let root = Node::parse(text)?;
-    match root.keyword {
+    match root.keyword() {
         "PROJCS" => projected(&root),
-        "GEOGCS" => bound(Definition::Geodetic(geodetic(&root)?), &root),
+        "GEOGCS" => bound(Definition::Geodetic(geodetic_of(&root)?), &root),
         other => Err(Error::unsupported(format!("crs {other} of well-known text"))),
     }
 }
@@ -93,14 +21,14 @@ pub(super) fn definition(text: &str) -> Result<Definition> {
 fn bound(source: Definition, geogcs: &Node) -> Result<Definition> {
     let Some(told) = geogcs.need("DATUM")?.child("TOWGS84") else { return Ok(source) };
     let mut parameters = [0.0; 7];
-    match told.numbers.len() {
-        count @ (3 | 7) => parameters[..count].copy_from_slice(&told.numbers),
+    match told.numbers().len() {
+        count @ (3 | 7) => parameters[..count].copy_from_slice(told.numbers()),
         _ => return Err(Error::malformed("a transformation to WGS 84 that is not of 3 or 7 numbers")),
     }
     Ok(Definition::Bound { source: Box::new(source), parameters })
 }
 
-fn geodetic(node: &Node) -> Result<GeodeticCrs> {
+fn geodetic_of(node: &Node) -> Result<GeodeticCrs> {
     let datum = node.need("DATUM")?;
     let spheroid = datum.need("SPHEROID")?;
     let (semi_major, inverse_flattening) = (spheroid.number(0)?, spheroid.number(1)?);
@@ -108,45 +36,32 @@ fn geodetic(node: &Node) -> Result<GeodeticCrs> {
     if !(semi_major > 0.0 && ellipsoid.semi_minor() > 0.0) {
         return Err(Error::malformed(format!("an ellipsoid of {semi_major}, flattened by 1 / {inverse_flattening}")));
     }
-    let same = |known: &Ellipsoid| close(known.semi_major, semi_major) && close(known.semi_minor(), ellipsoid.semi_minor());
     let unit = unit(node.need("UNIT")?, UnitKind::Angle)?;
-    let greenwich = register::prime_meridian(8901).ok_or_else(|| Error::unsupported("prime meridian"))?;
     let meridian = match node.child("PRIMEM") {
         Some(m) if m.number(0)? != 0.0 => PrimeMeridian { name: m.name().to_owned(), epsg: None, longitude: m.number(0)?, unit: unit.clone() },
-        _ => greenwich,
+        _ => geodetic::greenwich()?,
     };
-    let is_this = |known: &GeodeticCrs| same(&known.datum.ellipsoid) && known.datum.meridian == meridian && known.unit.factor == unit.factor;
-    if let Some(named) = register::geodetic_by_name(node.name()).filter(|known| is_this(known)) {
-        return Ok(named);
-    }
-    let known = well_known_datum(datum.name()).filter(|d| same(&d.ellipsoid) && d.meridian == meridian);
-    let datum = known.unwrap_or_else(|| Datum { name: datum.name().to_owned(), epsg: None, ellipsoid, meridian });
-    Ok(GeodeticCrs { name: node.name().to_owned(), epsg: None, kind: GeodeticKind::Geographic2D, datum, unit })
+    Ok(geodetic::by_parts(node.name(), datum.name(), ellipsoid, meridian, unit))
 }
 
-fn unit(node: &Node, kind: UnitKind) -> Result<Unit> {
+/// The unit of a node, in either version.
+pub(super) fn unit(node: &Node, kind: UnitKind) -> Result<Unit> {
     let factor = node.number(0)?;
     if factor <= 0.0 {
         return Err(Error::malformed(format!("a unit of {factor}")));
     }
-    let known = match kind {
-        UnitKind::Length => vec![Some(Unit::metre()), register::unit(9002), register::unit(9003), register::unit(9036)],
-        _ => vec![Some(Unit::degree()), register::unit(9105)],
-    };
-    let same = |u: &Unit| (u.factor / factor - 1.0).abs() < 1e-9;
-    let own = || Unit { name: node.name().to_owned(), kind, factor, epsg: None };
-    Ok(known.into_iter().flatten().find(same).unwrap_or_else(own))
+    Ok(register::unit_by_size(node.name(), kind, factor))
 }
 
 fn projected(root: &Node) -> Result<Definition> {
     let geogcs = root.need("GEOGCS")?;
-    let base = geodetic(geogcs)?;
+    let base = geodetic_of(geogcs)?;
     let unit = unit(root.need("UNIT")?, UnitKind::Length)?;
     let projection = root.need("PROJECTION")?.name();
-    let extension = root.child("EXTENSION").and_then(|e| e.texts.get(1).copied());
+    let extension = root.child("EXTENSION").and_then(|e| e.texts().get(1).copied());
     let value = |name: &str| -> Result<Option<f64>> {
-        let named = |n: &&Node| n.keyword == "PARAMETER" && n.name().eq_ignore_ascii_case(name);
-        root.nodes.iter().find(named).map(|n| n.number(0)).transpose()
+        let named = |n: &&Node| n.is(&["PARAMETER"]) && n.name().eq_ignore_ascii_case(name);
+        root.nodes().iter().find(named).map(|n| n.number(0)).transpose()
     };
     let method = method(projection, extension, &|name| value(name).ok().flatten())?;
     // ESRI's polar projections have the latitude among the parallels.
