@@ -4,6 +4,7 @@ mod args;
 mod failure;
 mod info;
 mod open;
+mod pairs;
 mod output;
 mod plan;
 mod progress;

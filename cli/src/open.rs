@@ -5,6 +5,7 @@ use swath::{ChunkedArray, Cog, Dataset, Group, OpenStats, Session, SessionOption
 
 use crate::args::{Access, Selectors};
 use crate::failure::{Failure, Result};
+use crate::pairs::{self, Pairs};
 
 /// Names listed in a message; what is more is counted.
 const MOST_NAMES: usize = 100;
@@ -35,6 +36,8 @@ pub(crate) struct Chosen {
     pub(crate) region: Region,
     /// The bands to be read of it, in this order, where not all of them are.
     pub(crate) bands: Option<Vec<u64>>,
+    /// Where elements are written as pairs: which numbers of them.
+    pub(crate) pairs: Option<Pairs>,
     pub(crate) origin: Origin,
     pub(crate) opened: OpenStats,
 }
@@ -53,9 +56,13 @@ impl Chosen {
         let rest = self.region.ranges().get(1..).unwrap_or_default();
         runs.into_iter().map(|run| Region::new([&[run], rest].concat())).collect()
     }
+    /// The place of a box of elements in what is written: of the elements themselves, or of the numbers that they are written as.
+    pub(crate) fn written(&self, elements: &Region) -> Region {
+        self.pairs.as_ref().map_or_else(|| elements.clone(), |pairs| pairs.of(elements))
+    }
     /// The shape of what is written.
     pub(crate) fn shape(&self) -> Vec<u64> {
-        let mut shape = self.region.shape();
+        let mut shape = self.written(&self.region).shape();
         if let (Some(bands), Some(first)) = (&self.bands, shape.first_mut()) {
             *first = bands.len() as u64;
         }
@@ -73,8 +80,17 @@ pub(crate) enum Origin {
     Zarr,
 }
 
+/// What a region counts along its last axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Elements of the array.
+    Elements,
+    /// Numbers as they are written: two for each element of a complex type that NumPy lacks.
+    Numbers,
+}
+
 /// Opens a dataset and finds the array that the selectors mean.
-pub(crate) fn choose(session: &Session, url: &str, selectors: &Selectors) -> Result<Chosen> {
+pub(crate) fn choose(session: &Session, url: &str, selectors: &Selectors, counted: Counted) -> Result<Chosen> {
     let dataset = session.block_on(session.open(url))?;
     let (array, origin, opened) = match dataset {
         Dataset::Cog(cog) => {
@@ -103,19 +119,29 @@ pub(crate) fn choose(session: &Session, url: &str, selectors: &Selectors) -> Res
         }
         _ => return Err(Failure::refused("a kind of dataset that this command does not know")),
     };
+    let as_pairs = counted == Counted::Numbers && pairs::written(array.data_type(), array.shape().len());
+    let mut pairs = None;
     let region = match (&selectors.region, selectors.bounds, &origin) {
+        (Some(selection), ..) if as_pairs => {
+            let (region, numbers) = Pairs::select(selection, array.shape())?;
+            pairs = Some(numbers);
+            region
+        }
         (Some(selection), ..) => Selection::region(selection, array.shape())?,
         (None, Some(bounds), Origin::Level(cog, level)) => cog.region_of(*level, bounds)?,
         (None, Some(_), _) => return Err(Failure::usage("--bounds is for the levels of a TIFF; --region is for all")),
         (None, None, _) => Region::all(array.shape()),
     };
+    if as_pairs && pairs.is_none() {
+        pairs = Some(Pairs::all(&region));
+    }
     if let Some(bands) = &selectors.bands {
         let first = region.ranges().first().ok_or_else(|| Failure::usage("--bands is for arrays of one dimension or more"))?;
         if let Some(band) = bands.iter().find(|band| !first.contains(band)) {
             return Err(Failure::usage(format!("--bands: {band} is not within {}:{}", first.start, first.end)));
         }
     }
-    Ok(Chosen { array, region, bands: selectors.bands.clone(), origin, opened })
+    Ok(Chosen { array, region, bands: selectors.bands.clone(), pairs, origin, opened })
 }
 
 fn only_array(session: &Session, group: &Group) -> Result<ChunkedArray> {

@@ -7,7 +7,7 @@ use swath::{ReadPlan, Request, Session};
 
 use crate::args::{Access, Selectors};
 use crate::failure::Result;
-use crate::open::{self, Chosen};
+use crate::open::{self, Chosen, Counted};
 use crate::slabs::{self, Slabs};
 
 /// Requests listed; what is more is counted.
@@ -15,7 +15,7 @@ const MOST_ROWS: usize = 50;
 
 pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access) -> Result<()> {
     let session = open::session(access)?;
-    let chosen = open::choose(&session, url, selectors)?;
+    let chosen = open::choose(&session, url, selectors, Counted::Numbers)?;
     let plan = whole(&session, &chosen)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
@@ -53,7 +53,11 @@ fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
         Some(plan) => plan,
         None => session.block_on(array.plan(&chosen.region))?,
     };
-    plan.region = chosen.region.clone();
+    plan.region = chosen.written(&chosen.region);
+    if let (Some(_), Some(element)) = (&chosen.pairs, array.data_type().size()) {
+        // Half of the elements at the ends of its rows may be left out.
+        plan.output_bytes = chosen.shape().iter().fold(element as u64 / 2, |n, m| n.saturating_mul(*m));
+    }
     Ok(plan)
 }
 

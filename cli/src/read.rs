@@ -7,7 +7,7 @@ use swath::model::Limits;
 
 use crate::args::{Access, Selectors, What};
 use crate::failure::{Failure, Result};
-use crate::open;
+use crate::open::{self, Counted};
 use crate::output::{Kind, PartFile, picture, raw};
 use crate::stats::Totals;
 
@@ -15,7 +15,8 @@ pub(crate) fn run(url: &str, selectors: &Selectors, what: What, output: &Path, s
     let start = Instant::now();
     let kind = Kind::of(output).ok_or_else(|| Failure::usage(format!("{}: the output ends in .npy, .bin or .png", output.display())))?;
     let session = open::session(access)?;
-    let chosen = open::choose(&session, url, selectors)?;
+    let plain = kind != Kind::Png && !what.scaled && !what.mask;
+    let chosen = open::choose(&session, url, selectors, if plain { Counted::Numbers } else { Counted::Elements })?;
     let chunks = chosen.array.meta().grid.chunks_of(&chosen.region);
     let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
     Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;

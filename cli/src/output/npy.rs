@@ -6,10 +6,10 @@ use crate::failure::{Failure, Result};
 
 /// The header of an array in C order, padded to a multiple of 64 bytes.
 ///
-/// A complex type that NumPy lacks becomes a last axis of length 2 (re, im).
+/// Of a complex type that NumPy lacks the shape is that of the numbers, (re, im) along the last axis.
 pub(crate) fn header(data_type: &DataType, shape: &[u64]) -> Result<Vec<u8>> {
     let mut lengths: Vec<String> = shape.iter().map(u64::to_string).collect();
-    if data_type.numpy_parts() > 1 {
+    if data_type.numpy_parts() > 1 && shape.is_empty() {
         lengths.push(data_type.numpy_parts().to_string());
     }
     let dictionary = format!("{{'descr': {}, 'fortran_order': False, 'shape': {}, }}", descr(data_type)?, tuple(&lengths));
@@ -111,7 +111,8 @@ mod tests {
     fn headers_of_plain_types() {
         assert_eq!(text(&DataType::U16, &[1, 2, 3]), "{'descr': '<u2', 'fortran_order': False, 'shape': (1, 2, 3), }");
         assert_eq!(text(&DataType::F32, &[]), "{'descr': '<f4', 'fortran_order': False, 'shape': (), }");
-        assert_eq!(text(&DataType::ComplexI16, &[7]), "{'descr': '<i2', 'fortran_order': False, 'shape': (7, 2), }");
+        assert_eq!(text(&DataType::ComplexI16, &[3, 14]), "{'descr': '<i2', 'fortran_order': False, 'shape': (3, 14), }");
+        assert_eq!(text(&DataType::ComplexI16, &[]), "{'descr': '<i2', 'fortran_order': False, 'shape': (2,), }");
         let time = DataType::DateTime64 { unit: TimeUnit::Day, scale: 1 };
         assert_eq!(text(&time, &[7]), "{'descr': '<M8[D]', 'fortran_order': False, 'shape': (7,), }");
         assert!(header(&DataType::Text, &[1]).is_err());

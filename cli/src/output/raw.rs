@@ -46,13 +46,15 @@ pub(crate) fn write(session: &Session, chosen: &Chosen, written: &Written, file:
     Ok(())
 }
 
-/// A slab on its way to the file: the output that it is a part of and where that starts, the slab, its elements.
+/// A slab on its way to the file: the elements that it is a part of and where their output starts, the slab, its elements.
 type Slab = (Region, u64, Region, DynArray);
 
 /// Elements of one length, each slab at its place: one is written while the next is read.
 fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile, (start, element): (u64, u64), totals: &mut Totals) -> Result<u64> {
     let array = &chosen.array;
-    let length = |shape: &[u64]| shape.iter().try_fold(element, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
+    // What the lengths of the output count: elements, or the halves that they are written as.
+    let unit = if chosen.pairs.is_some() { element / 2 } else { element };
+    let length = |shape: &[u64]| shape.iter().try_fold(unit, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
     let bytes = length(&chosen.shape());
     Limits::check("max_output_bytes", bytes, session.limits().max_output_bytes)?;
     file.file().set_len(start.saturating_add(bytes)).map_err(|e| file.failure(&e))?;
@@ -64,7 +66,7 @@ fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile,
     thread::scope(|scope| {
         let place = move || -> io::Result<()> {
             for (part, start, slab, values) in receive {
-                place(file, start, &part, &slab, element, &values)?;
+                place(file, start, chosen, (&part, &slab), unit, &values)?;
             }
             Ok(())
         };
@@ -88,7 +90,7 @@ fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile,
                         return Ok(()); // the writer has failed, and says why below
                     }
                 }
-                start = start.saturating_add(length(&part.shape()));
+                start = start.saturating_add(length(&chosen.written(&part).shape()));
             }
             Ok(())
         };
@@ -101,12 +103,15 @@ fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile,
     Ok(bytes)
 }
 
-fn place(file: &PartFile, start: u64, region: &Region, slab: &Region, element: u64, values: &DynArray) -> io::Result<()> {
-    let bytes = match values.bytes() {
+fn place(file: &PartFile, start: u64, chosen: &Chosen, (part, slab): (&Region, &Region), unit: u64, values: &DynArray) -> io::Result<()> {
+    let mut bytes = match values.bytes() {
         Some(bytes) if cfg!(target_endian = "little") => Cow::Borrowed(bytes),
         _ => Cow::Owned(values.clone().into_little_endian()),
     };
-    let (length, places) = slabs::runs(region, slab, element);
+    if let Some(cropped) = chosen.pairs.as_ref().and_then(|pairs| pairs.crop(slab, &bytes, unit)) {
+        bytes = Cow::Owned(cropped);
+    }
+    let (length, places) = slabs::runs(&chosen.written(part), &chosen.written(slab), unit);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     for (run, at) in bytes.chunks_exact(length.max(1)).zip(places) {
         file.write_at(run, start.saturating_add(at))?;

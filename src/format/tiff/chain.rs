@@ -279,7 +279,8 @@ pub(super) fn chain(directory: &Directory, file: &TiffFile, samples: Samples, da
                 chain.push(CodecSpec::ByteOrder(file.endian));
             }
         }
-        // Integers of 24 bits too: the other readers take them as packed bits, whatever the byte order of the file.
+        // Integers of 24 bits are packed bits in little-endian files. libtiff swaps the three bytes in big-endian ones, when it writes too.
+        (_, 24) if file.endian == Endian::Big => chain.push(CodecSpec::Int24(Endian::Little)),
         (_, bits) => {
             let bits = u8::try_from(bits).map_err(|_| Error::unsupported(format!("tiff samples of {bits} bits")))?;
             chain.push(CodecSpec::UnpackBits { bits, row });

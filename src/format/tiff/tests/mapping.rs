@@ -60,6 +60,7 @@ fn chains() {
         (16, 2, 34676, 1, vec![(262, 3, vec![32844])], BIG, T::I16, vec![C::LogLuv(LogLuvCoding::L16)]),
         (24, 3, 1, 1, vec![], BIG, T::F32, vec![C::LeaveSurplus, C::Float24(Endian::Big)]),
         (24, 2, 1, 1, vec![], LITTLE, T::U32, vec![C::LeaveSurplus, C::UnpackBits { bits: 24, row: 30 }]),
+        (24, 1, 5, 1, vec![], BIG, T::U32, vec![lzw.clone(), C::LeaveSurplus, C::Int24(Endian::Little)]),
         (32, 5, 1, 1, vec![], BIG, T::ComplexI16, vec![C::LeaveSurplus, big.clone()]),
         (128, 6, 34925, 1, vec![], LITTLE, T::ComplexF64, vec![C::Xz, C::LeaveSurplus, little.clone()]),
         (64, 3, 34887, 1, vec![(50674, 4, vec![4, 2])], BIG, T::F64, vec![C::Zstd, C::Lerc { samples: 1 }, big.clone()]),

@@ -48,6 +48,7 @@ fn decode(chain: &[CodecSpec], stored: &[u8], data_type: &DataType, count: usize
             CodecSpec::LeaveSurplus | CodecSpec::ByteOrder(Endian::Little) => bytes,
             CodecSpec::ByteOrder(Endian::Big) => bytes.chunks(data_type.swap_unit()).flat_map(|unit| unit.iter().rev().copied()).collect(),
             CodecSpec::UnpackBits { bits: n, row } => self::bits(&bytes, usize::from(*n), *row as usize, count, size),
+            CodecSpec::Int24(endian) => bytes.chunks_exact(3).flat_map(|b| three(b, *endian).to_le_bytes()).collect(),
             CodecSpec::Float24(endian) => bytes.chunks_exact(3).flat_map(|b| float24(three(b, *endian)).to_le_bytes()).collect(),
             _ => return None,
         };
