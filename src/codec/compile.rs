@@ -25,8 +25,8 @@ use super::pcodec;
 use super::png;
 #[cfg(feature = "webp")]
 use super::webp;
-use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, logluv, lz4, lzw, next, packbits, predictor, shard};
-use super::{thunderscan, zfp, zstd};
+use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, json2, logluv, lz4, lzw, next, packbits, predictor};
+use super::{shard, thunderscan, zfp, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
 
@@ -192,6 +192,8 @@ impl Compiler<'_> {
             CodecSpec::LeaveSurplus => Some(Action::LeaveSurplus),
             CodecSpec::ByteOrder(endian) if *endian == Endian::native() => None,
             CodecSpec::ByteOrder(_) => byteorder::Swap::of(&self.data_type).and_then(in_place),
+            CodecSpec::FieldOrder { endian, .. } if *endian == Endian::native() => None,
+            CodecSpec::FieldOrder { fields, .. } => byteorder::Swap::of(fields).and_then(in_place),
             CodecSpec::UnpackBits { bits, row } => {
                 let codec = bits::UnpackBits::new(*bits, *row, &self.data_type)?;
                 self.data_type = DataType::U8;
@@ -278,6 +280,10 @@ impl Compiler<'_> {
         match name.strip_prefix("numcodecs.").unwrap_or(name) {
             // Bits were rounded away when it was encoded.
             "bitround" => Ok(None),
+            "json2" if self.data_type == DataType::Text => {
+                self.data_type = DataType::U8;
+                Ok(apart(json2::Json2))
+            }
             "zfpy" => {
                 let codec = zfp::Zfp::new(&self.data_type)?;
                 self.data_type = DataType::U8;

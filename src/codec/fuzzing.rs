@@ -84,6 +84,7 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::LogLuv(LogLuvCoding::Luv24), DataType::I16, 3),
         (zfpy(), DataType::F32, 1),
         (zfpy(), DataType::I64, 1),
+        (CodecSpec::Other { name: "json2".into(), configuration: RawJson::default() }, DataType::Text, 1),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };

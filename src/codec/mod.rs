@@ -34,6 +34,7 @@ mod jpeg;
 mod jpeg2000;
 #[cfg(feature = "jxl")]
 mod jpegxl;
+mod json2;
 #[cfg(feature = "lerc")]
 mod lerc;
 mod logluv;

@@ -136,6 +136,13 @@ pub enum CodecSpec {
     // ---- bytes to elements
     /// Elements in this byte order. Without this step elements are in the machine's.
     ByteOrder(Endian),
+    /// Of records, some fields in this byte order: those of `fields`, a record of the same size that leaves the others out.
+    FieldOrder {
+        /// The fields.
+        fields: DataType,
+        /// Their byte order.
+        endian: Endian,
+    },
     /// Integers of this many bits, packed most significant bit first, each row starting on a byte: 1 to 31, widened to the array's type.
     UnpackBits {
         /// Bits of one sample.
@@ -294,6 +301,8 @@ impl CodecSpec {
             Self::LeaveSurplus => "leave-surplus",
             Self::ByteOrder(Endian::Little) => "little-endian",
             Self::ByteOrder(Endian::Big) => "big-endian",
+            Self::FieldOrder { endian: Endian::Little, .. } => "little-endian-fields",
+            Self::FieldOrder { endian: Endian::Big, .. } => "big-endian-fields",
             Self::UnpackBits { .. } => "bits",
             Self::Float24(_) => "float24",
             Self::Int24(_) => "int24",

@@ -73,6 +73,7 @@ pub(super) fn numcodecs(id: &str, parameters: &Parameters, element: &Stored) -> 
         "fletcher32" => Step::Bytes(CodecSpec::Fletcher32),
         "vlen-utf8" => Step::Source(CodecSpec::Vlen, DataType::Text),
         "vlen-bytes" => Step::Source(CodecSpec::Vlen, DataType::VariableBytes),
+        "json2" => Step::Source(other(id, parameters), DataType::Text),
         "packbits" => Step::Source(CodecSpec::BoolBits, DataType::Bool),
         "bitround" => Step::Nothing,
         "quantize" => {
@@ -129,7 +130,7 @@ impl Builder {
             Step::Source(spec, data_type) => {
                 self.take_bytes(id)?;
                 self.steps.push(spec);
-                self.elements = Some(Stored { data_type, endian: Endian::Little });
+                self.elements = Some(Stored { data_type, endian: Endian::Little, mixed: None });
             }
             Step::Elements { stored, decoded, spec } => {
                 if [&stored, &decoded].into_iter().any(|s| s.data_type.size().is_none() || s.data_type.fields().is_some()) {
@@ -165,6 +166,10 @@ impl Builder {
 
     fn take_elements(&mut self, id: &str, wanted: &Stored) -> Result<()> {
         match &self.elements {
+            None if wanted.mixed.is_some() => {
+                let orders = wanted.mixed.iter().flat_map(|orders| orders.iter().cloned());
+                self.steps.extend(orders.map(|(fields, endian)| CodecSpec::FieldOrder { fields, endian }));
+            }
             None if is_swapped(&wanted.data_type) => self.steps.push(CodecSpec::ByteOrder(wanted.endian)),
             None => {}
             // A view of the same bytes as another type of the same size, such as a time as an integer.

@@ -16,12 +16,14 @@ const MAX_ELEMENT_BYTES: u64 = 16 << 20;
 pub(super) struct Stored {
     pub(super) data_type: DataType,
     pub(super) endian: Endian,
+    /// Where the fields of a record differ in byte order: records of the same size that have those of one order only. `endian` has no meaning then.
+    pub(super) mixed: Option<Box<[(DataType, Endian); 2]>>,
 }
 
 impl Stored {
     /// Of elements in memory.
     pub(super) fn native(data_type: DataType) -> Self {
-        Self { data_type, endian: Endian::native() }
+        Self { data_type, endian: Endian::native(), mixed: None }
     }
 }
 
@@ -49,11 +51,13 @@ pub(super) fn v2(value: &Value) -> Result<Stored> {
     match value {
         Value::String(name) => {
             let (data_type, endian) = simple(name)?;
-            Ok(Stored { data_type, endian: endian.unwrap_or(Endian::Little) })
+            Ok(Stored { data_type, endian: endian.unwrap_or(Endian::Little), mixed: None })
         }
         Value::Array(fields) => {
-            let (data_type, endian) = record(fields)?;
-            Ok(Stored { data_type, endian: endian.unwrap_or(Endian::Little) })
+            let (data_type, [little, big]) = record(fields)?;
+            let (is_little, is_big) = (is_swapped(&little), is_swapped(&big));
+            let mixed = (is_little && is_big).then(|| Box::new([(little, Endian::Little), (big, Endian::Big)]));
+            Ok(Stored { data_type, endian: if is_big { Endian::Big } else { Endian::Little }, mixed })
         }
         other => Err(Error::malformed(format!("dtype: {}", other.to_string().chars().take(80).collect::<String>()))),
     }
@@ -112,10 +116,11 @@ fn time(text: &str) -> Option<(TimeUnit, u32)> {
     Some((TimeUnit::from_code(unit)?, scale))
 }
 
-fn record(list: &[Value]) -> Result<(DataType, Option<Endian>)> {
+/// A record, and records of the same size of its little-endian fields and of its big-endian ones.
+fn record(list: &[Value]) -> Result<(DataType, [DataType; 2])> {
     let bad = || Error::malformed("dtype: a field is not [name, type] or [name, type, shape]");
     let mut fields = Vec::new();
-    let mut order: Option<Endian> = None;
+    let (mut little, mut big) = (Vec::new(), Vec::new());
     for item in list {
         let Value::Array(item) = item else { return Err(bad()) };
         let (name, data_type, shape) = match item.as_slice() {
@@ -126,22 +131,34 @@ fn record(list: &[Value]) -> Result<(DataType, Option<Endian>)> {
             [Value::String(name), data_type, Value::Number(length)] => (name, data_type, vec![length.as_u64().ok_or_else(bad)?]),
             _ => return Err(bad()),
         };
-        let (data_type, endian) = match data_type {
-            Value::String(name) => simple(name)?,
-            Value::Array(inner) => record(inner)?,
+        let data_type = match data_type {
+            Value::String(name) => {
+                let (data_type, endian) = simple(name)?;
+                little.push((endian == Some(Endian::Little)).then(|| data_type.clone()));
+                big.push((endian == Some(Endian::Big)).then(|| data_type.clone()));
+                data_type
+            }
+            Value::Array(inner) => {
+                let (data_type, [inner_little, inner_big]) = record(inner)?;
+                little.push(Some(inner_little));
+                big.push(Some(inner_big));
+                data_type
+            }
             _ => return Err(bad()),
         };
-        if endian.is_some() && order.is_some() && endian != order {
-            return Err(Error::unsupported("data type: a record of both byte orders"));
-        }
-        order = order.or(endian);
         fields.push((name.clone(), data_type, shape));
     }
-    Ok((packed(fields)?, order))
+    let (fields, size) = packed(fields)?;
+    let only = |types: Vec<Option<DataType>>| {
+        let kept = fields.iter().zip(types).filter_map(|(field, data_type)| Some(Field { data_type: data_type?, ..field.clone() }));
+        DataType::Record(kept.collect(), size)
+    };
+    let of_order = [little, big].map(only);
+    Ok((DataType::Record(fields, size), of_order))
 }
 
 /// Lays fields out without gaps.
-fn packed(fields: Vec<(String, DataType, Vec<u64>)>) -> Result<DataType> {
+fn packed(fields: Vec<(String, DataType, Vec<u64>)>) -> Result<(Arc<[Field]>, usize)> {
     let mut placed = Vec::new();
     let mut offset: u64 = 0;
     for (name, data_type, shape) in fields {
@@ -151,7 +168,7 @@ fn packed(fields: Vec<(String, DataType, Vec<u64>)>) -> Result<DataType> {
         offset = offset.saturating_add(bytes);
         Limits::check("bytes of an element", offset, MAX_ELEMENT_BYTES)?;
     }
-    Ok(DataType::Record(Arc::from(placed), element_size(offset)?))
+    Ok((Arc::from(placed), element_size(offset)?))
 }
 
 /// The types without configuration (v3 core, section "Data types", and zarr-extensions).
@@ -231,7 +248,8 @@ fn v3_record(fields: &Value) -> Result<DataType> {
         let data_type: MetadataV3 = serde_json::from_value(data_type.clone()).map_err(|_| bad())?;
         list.push((name.clone(), v3(&data_type)?, Vec::new()));
     }
-    packed(list)
+    let (fields, size) = packed(list)?;
+    Ok(DataType::Record(fields, size))
 }
 
 #[cfg(test)]
@@ -280,7 +298,11 @@ mod tests {
         assert_eq!(nested.data_type.size(), Some(2 + 1 + 48 + 3));
         assert_eq!(nested.endian, Endian::Big);
         assert_eq!(nested.data_type.fields().unwrap()[2].offset, 51);
-        assert!(of(r#"[["a","<u2"],["b",">u2"]]"#).unwrap_err().is_unsupported());
+        assert!(nested.mixed.is_none());
+        let both = of(r#"[["a","<u2"],["b",[["c",">u4"],["d","<f8",[2]]]],["e","|S3"]]"#).unwrap();
+        let [(little, _), (big, _)] = *both.mixed.unwrap();
+        assert_eq!(little.to_string(), "record25{a: uint16, b: record20{d: float64}}");
+        assert_eq!(big.to_string(), "record25{b: record20{c: uint32}}");
         for bad in [r#"[["a"]]"#, r#"[]"#, r#"[["a","<u2",[99999999999]]]"#, "7", "null", r#"[["a","|O"]]"#] {
             assert!(of(bad).is_err(), "{bad}");
         }

@@ -7,10 +7,24 @@ use super::dtype::Stored;
 use crate::error::{Error, Result};
 use crate::model::{DataType, Endian, FillValue};
 
-/// The fill value. `None` and `null` are zeros: what an unwritten chunk holds is then not specified, and zeros are what readers agree on.
+/// NumPy's "not a time", of dates and of time spans.
+const NOT_A_TIME: i64 = i64::MIN;
+
+/// The fill value. `None` and `null` are zeros, of times "not a time": what an unwritten chunk holds is then not specified, and this is what
+/// readers agree on.
 pub(super) fn fill_value(json: Option<&Json>, stored: &Stored) -> Result<FillValue> {
-    let Some(json) = json.filter(|j| !j.is_null()) else { return Ok(FillValue::ZERO) };
     let mut bytes = Vec::new();
+    let Some(json) = json.filter(|j| !j.is_null()) else {
+        return Ok(match stored.data_type {
+            DataType::DateTime64 { .. } | DataType::TimeDelta64 { .. } => FillValue::new(NOT_A_TIME.to_ne_bytes().to_vec()),
+            _ => FillValue::ZERO,
+        });
+    };
+    if let (Some(orders), Json::String(_)) = (&stored.mixed, json) {
+        encode(json, &stored.data_type, Endian::native(), &mut bytes)?;
+        orders.iter().for_each(|(fields, endian)| record_to_native(&mut bytes, fields, *endian));
+        return Ok(FillValue::new(bytes));
+    }
     encode(json, &stored.data_type, stored.endian, &mut bytes)?;
     Ok(FillValue::new(bytes))
 }
@@ -38,7 +52,7 @@ fn encode(json: &Json, data_type: &DataType, endian: Endian, out: &mut Vec<u8>) 
         DataType::I64 => integer!(i64),
         DataType::U64 => integer!(u64),
         DataType::DateTime64 { .. } | DataType::TimeDelta64 { .. } => match json {
-            Json::String(text) if text.eq_ignore_ascii_case("nat") => out.extend_from_slice(&i64::MIN.to_ne_bytes()),
+            Json::String(text) if text.eq_ignore_ascii_case("nat") => out.extend_from_slice(&NOT_A_TIME.to_ne_bytes()),
             _ => integer!(i64),
         },
         DataType::F16 | DataType::BF16 | DataType::F32 | DataType::F64 => float(json, data_type, out).ok_or_else(refuse)?,
@@ -255,6 +269,7 @@ mod tests {
             (r#""<c8""#, r#"[1.5, "NaN"]"#, bytes(&[1.5_f32.to_ne_bytes(), f32::NAN.to_ne_bytes()].concat())),
             (r#""<c8""#, "[1.5]", None),
             (r#""<M8[s]""#, r#""NaT""#, bytes(&i64::MIN.to_ne_bytes())),
+            (r#"">M8[s]""#, "null", bytes(&i64::MIN.to_ne_bytes())),
             (r#""<M8[s]""#, "5", bytes(&5_i64.to_ne_bytes())),
             (r#""|S3""#, r#""YWI=""#, bytes(b"ab\0")),
             (r#""|S3""#, r#""""#, Some(Vec::new())),
@@ -263,6 +278,7 @@ mod tests {
             (r#""<U1""#, "0", Some(Vec::new())),
             (r#""<U1""#, r#""ab""#, None),
             (r#"[["a",">u2"],["b","|u1"]]"#, r#""AAEC""#, bytes(&[1_u16.to_ne_bytes().as_slice(), &[2]].concat())),
+            (r#"[["a",">u2"],["b","<u2"]]"#, r#""AAECAA==""#, bytes(&[1_u16.to_ne_bytes(), 2_u16.to_ne_bytes()].concat())),
             (r#"[["a",">u2"],["b","|u1"]]"#, r#"{"a":1,"b":2}"#, bytes(&[1_u16.to_ne_bytes().as_slice(), &[2]].concat())),
             (r#"[["a",">u2"],["b","|u1"]]"#, r#""AAE=""#, None),
         ];

@@ -53,8 +53,9 @@ pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Contex
         grid::regular(&shape, &chunk)?,
         fill_value(fill.as_ref(), &stored)?,
         match order {
-            ArrayMetadataV2Order::C => AxisOrder::c(rank),
-            ArrayMetadataV2Order::F => AxisOrder::f(rank),
+            // Its lists are nested by axes, whatever order was asked for.
+            ArrayMetadataV2Order::F if filters.first().is_none_or(|f| f.id() != "json2") => AxisOrder::f(rank),
+            _ => AxisOrder::c(rank),
         },
         chain(compressor.as_ref(), &filters, &stored)?,
         ChunkManifest::Keys(keys.names(context.objects, context.path, rank)),
@@ -77,12 +78,12 @@ fn whole_element(meta: &ArrayMeta) -> Option<FillValue> {
 /// What objects are is said by the first of the filters.
 fn object_type(filters: &[MetadataV2]) -> Result<Stored> {
     let data_type = match filters.first().map(MetadataV2::id) {
-        Some("vlen-utf8") => DataType::Text,
+        Some("vlen-utf8" | "json2") => DataType::Text,
         Some("vlen-bytes") => DataType::VariableBytes,
         Some(id) => return Err(Error::unsupported(format!("objects of codec {id}"))),
         None => return Err(Error::unsupported("objects without a codec")),
     };
-    Ok(Stored { data_type, endian: Endian::Little })
+    Ok(Stored { data_type, endian: Endian::Little, mixed: None })
 }
 
 /// The compressor is undone first, then the filters from the last to the first.
