@@ -1,7 +1,10 @@
 //! Entry points of the fuzz targets: whatever the bytes, no panic, and nothing larger than 64 KiB comes out.
 
-use super::{Chain, ChunkContext, Elements, Output, Registry, Scratch};
-use crate::model::{AxisOrder, CodecSpec, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding, LzwBits, RawJson};
+use super::{Chain, ChunkContext, Elements, Encoder, Output, Registry, Scratch};
+use crate::model::{
+    AxisOrder, BloscCompressor, BloscShuffle, CodecSpec, Compression, DataType, Endian, FaxCoding, FillValue, JpegColor, Limits, LogLuvCoding,
+    LzwBits, RawJson,
+};
 
 const MOST: u64 = 64 << 10;
 
@@ -33,10 +36,8 @@ fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
 pub fn codec(which: u8, data: &[u8]) {
     let Some((length, data)) = data.split_first_chunk::<2>() else { return };
     let length = u64::from(u16::from_le_bytes(*length));
-    let jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 8 };
-    // Extended of 12 bits, and lossless.
-    let deep_jpeg = |samples| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits: 12 };
-    let zfpy = || CodecSpec::Other { name: "zfpy".into(), configuration: RawJson::default() };
+    let jpeg = |samples, bits| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits };
+    let other = |name: &str| CodecSpec::Other { name: name.into(), configuration: RawJson::default() };
     let table = [
         // `fuzz/seeds` counts on these being the first.
         (CodecSpec::JpegXl { samples: 1 }, DataType::U8, 1),
@@ -48,43 +49,49 @@ pub fn codec(which: u8, data: &[u8]) {
         (CodecSpec::Jpeg2000 { samples: 3 }, DataType::U8, 3),
         (CodecSpec::Png { samples: 1 }, DataType::U16, 1),
         (CodecSpec::Png { samples: 3 }, DataType::U8, 3),
-        (CodecSpec::Zlib, DataType::U8, 1),
-        (CodecSpec::Deflate, DataType::U8, 1),
-        (CodecSpec::Gzip, DataType::U8, 1),
-        (CodecSpec::Zstd, DataType::U8, 1),
-        (CodecSpec::Lz4, DataType::U8, 1),
-        (CodecSpec::Blosc, DataType::U8, 1),
-        (CodecSpec::Bzip2, DataType::U8, 1),
-        (CodecSpec::Xz, DataType::U8, 1),
-        (CodecSpec::Lzw(LzwBits::Msb), DataType::U8, 1),
-        (CodecSpec::Lzw(LzwBits::Old), DataType::U8, 1),
-        (CodecSpec::PackBits, DataType::U8, 1),
-        (CodecSpec::BoolBits, DataType::Bool, 1),
-        (CodecSpec::Vlen, DataType::Text, 1),
-        (CodecSpec::Vlen, DataType::VariableBytes, 1),
-        (jpeg(1), DataType::U8, 1),
-        (jpeg(3), DataType::U8, 3),
-        (jpeg(4), DataType::U8, 4),
+        (jpeg(1, 8), DataType::U8, 1),
+        (jpeg(3, 8), DataType::U8, 3),
+        (jpeg(4, 8), DataType::U8, 4),
+        // Extended of 12 bits, and lossless.
+        (jpeg(1, 12), DataType::U16, 1),
+        (jpeg(3, 12), DataType::U16, 3),
+        (jpeg(1, 16), DataType::U16, 1),
+        (jpeg(2, 16), DataType::U16, 2),
         (CodecSpec::Webp { samples: 3 }, DataType::U8, 3),
         (CodecSpec::Webp { samples: 4 }, DataType::U8, 4),
         (CodecSpec::Lerc { samples: 1 }, DataType::F32, 1),
         (CodecSpec::Lerc { samples: 3 }, DataType::U8, 3),
-        (deep_jpeg(1), DataType::U16, 1),
-        (deep_jpeg(3), DataType::U16, 3),
-        (jpeg(2), DataType::U8, 2),
         (CodecSpec::Fax(FaxCoding::Rle), DataType::U8, 1),
-        (CodecSpec::Fax(FaxCoding::RleWords), DataType::U8, 1),
         (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: false }), DataType::U8, 1),
-        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: true }), DataType::U8, 1),
         (CodecSpec::Fax(FaxCoding::Group4), DataType::U8, 1),
+        (other("zfpy"), DataType::F32, 1),
+        (other("zfpy"), DataType::I32, 1),
+        (other("numcodecs.pcodec"), DataType::U16, 1),
+        (other("numcodecs.pcodec"), DataType::F64, 1),
+        (CodecSpec::Zlib, DataType::U16, 1),
+        (CodecSpec::Deflate, DataType::U16, 1),
+        (CodecSpec::Gzip, DataType::U16, 1),
+        (CodecSpec::Zstd, DataType::U16, 1),
+        (CodecSpec::Lz4, DataType::U16, 1),
+        (CodecSpec::Blosc, DataType::U16, 1),
+        (CodecSpec::Bzip2, DataType::U16, 1),
+        (CodecSpec::Xz, DataType::U16, 1),
+        (CodecSpec::Lzw(LzwBits::Msb), DataType::U16, 1),
+        (CodecSpec::PackBits, DataType::U16, 1),
+        // Without seeds of their own.
+        (CodecSpec::Lzw(LzwBits::Old), DataType::U8, 1),
+        (CodecSpec::BoolBits, DataType::Bool, 1),
+        (CodecSpec::Vlen, DataType::Text, 1),
+        (CodecSpec::Vlen, DataType::VariableBytes, 1),
+        (CodecSpec::Fax(FaxCoding::RleWords), DataType::U8, 1),
+        (CodecSpec::Fax(FaxCoding::Group3 { two_dimensional: true }), DataType::U8, 1),
         (CodecSpec::ThunderScan, DataType::U8, 1),
         (CodecSpec::Next, DataType::U8, 1),
         (CodecSpec::LogLuv(LogLuvCoding::L16), DataType::I16, 1),
         (CodecSpec::LogLuv(LogLuvCoding::Luv32), DataType::I16, 3),
         (CodecSpec::LogLuv(LogLuvCoding::Luv24), DataType::I16, 3),
-        (zfpy(), DataType::F32, 1),
-        (zfpy(), DataType::I64, 1),
-        (CodecSpec::Other { name: "json2".into(), configuration: RawJson::default() }, DataType::Text, 1),
+        (other("zfpy"), DataType::I64, 1),
+        (other("json2"), DataType::Text, 1),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
     let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
@@ -98,7 +105,8 @@ pub fn codec(which: u8, data: &[u8]) {
             | CodecSpec::Lerc { .. }
             | CodecSpec::LogLuv(_)
     );
-    let rows = matches!(spec, CodecSpec::Fax(_) | CodecSpec::ThunderScan | CodecSpec::Next | CodecSpec::LogLuv(LogLuvCoding::L16));
+    let planes = matches!((&spec, &data_type), (CodecSpec::Other { .. }, DataType::I32 | DataType::I64));
+    let rows = planes || matches!(spec, CodecSpec::Fax(_) | CodecSpec::ThunderScan | CodecSpec::Next | CodecSpec::LogLuv(LogLuvCoding::L16));
     let shape = if rows {
         vec![length >> 8, length & 0xff]
     } else if image {
@@ -157,4 +165,53 @@ pub fn chain(data: &[u8]) {
         });
     }
     run(&specs, &data_type, &[u64::from(*rows), row], data);
+}
+
+/// Elements are encoded, and decoded to the same: the first bytes say the codecs, the type and the shape, the others are the elements, over
+/// and over.
+pub fn round_trip(data: &[u8]) {
+    let Some(([how, steps, type_, level, rows, columns, inner_rows, inner_columns], data)) = data.split_first_chunk::<8>() else { return };
+    let types = [DataType::U8, DataType::I16, DataType::F32, DataType::F64, DataType::ComplexF64, DataType::FixedBytes(3)];
+    let Some(data_type) = types.into_iter().cycle().nth(usize::from(*type_)) else { return };
+    let element = data_type.size().unwrap_or(1);
+    let (inner_rows, inner_columns) = (u64::from(inner_rows & 15), u64::from(inner_columns & 15));
+    let shape = [inner_rows.saturating_mul(u64::from(rows & 7)), inner_columns.saturating_mul(u64::from(columns & 7))];
+    let blosc = |compressor| {
+        let shuffle = [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits].into_iter().cycle().nth(usize::from(*steps >> 5));
+        (Some(CodecSpec::Blosc), Compression::Blosc { compressor, level: level & 15, shuffle: shuffle.unwrap_or(BloscShuffle::None) })
+    };
+    let (compressor, compression) = match how & 7 {
+        0 => (None, Compression::None),
+        1 => (Some(CodecSpec::Gzip), Compression::Gzip { level: level & 15 }),
+        2 => (Some(CodecSpec::Zlib), Compression::Zlib { level: level & 15 }),
+        3 => (Some(CodecSpec::Zstd), Compression::Zstd { level: i8::from_ne_bytes([*level]).min(5), checksum: steps & 32 != 0 }),
+        4 => blosc(BloscCompressor::Lz4),
+        5 => blosc(BloscCompressor::Zlib),
+        _ => blosc(BloscCompressor::Zstd),
+    };
+    let given = |bit: u8, spec: CodecSpec| (steps & bit != 0).then_some(spec);
+    let mut specs: Vec<CodecSpec> = given(1, CodecSpec::Crc32c { at_start: false }).into_iter().chain(compressor).collect();
+    specs.extend(given(2, CodecSpec::Shuffle { element }));
+    specs.extend(given(4, CodecSpec::ByteOrder(Endian::Big)));
+    specs.extend(given(8, CodecSpec::Transpose(AxisOrder::f(2))));
+    if steps & 16 != 0 {
+        specs = vec![CodecSpec::Shard {
+            chunk: vec![inner_rows, inner_columns],
+            chain: specs,
+            index_chain: vec![CodecSpec::Crc32c { at_start: false }, CodecSpec::ByteOrder(Endian::Little)],
+            index_at_start: how & 8 != 0,
+            fill: bytes::Bytes::copy_from_slice(data.get(..element).unwrap_or_default()),
+        }];
+    }
+    let limits = limits();
+    let chunk = ChunkContext::new(&shape, &data_type, &limits);
+    let Ok(Some(length)) = chunk.bytes() else { return };
+    let plain: Vec<u8> = if data.is_empty() { vec![0; length] } else { data.iter().copied().cycle().take(length).collect() };
+    let mut scratch = Scratch::default();
+    let Ok(encoder) = Encoder::compile(&specs, &data_type, &compression) else { return };
+    let Ok(stored) = encoder.encode(plain.clone(), &chunk, &mut scratch) else { return };
+    let mut back = vec![0xaa; length];
+    let decoded = Chain::compile(&specs, &data_type, &FillValue::ZERO, &Registry::default(), &limits)
+        .and_then(|chain| chain.decode(&stored, &chunk, &mut scratch, &mut Output::Exact(&mut back)));
+    assert!(decoded.is_ok() && back == plain, "{specs:?} {compression:?} {data_type} {shape:?}: {decoded:?}");
 }

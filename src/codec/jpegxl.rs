@@ -3,7 +3,10 @@
 //! Samples are given as coded: not turned by the stream's orientation, spot colours not mixed in, alpha neither multiplied nor divided. The
 //! extra channels follow the colours, as they do in TIFF.
 
-use jxl::api::{Endianness, Event, JxlBitDepth, JxlDataFormat, JxlDecoder, JxlDecoderOptions, JxlOutputBuffer, ProfileLevel};
+use jxl::api::{
+    Endianness, Event, JxlBitDepth, JxlDataFormat, JxlDecoder, JxlDecoderOptions, JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun,
+    ProfileLevel,
+};
 use jxl::error::Error as JxlError;
 
 use super::{ChunkContext, Codec, Output, Scratch, image};
@@ -31,9 +34,34 @@ fn failed(error: JxlError) -> Error {
     Error::codec("jpegxl", error.to_string())
 }
 
+/// Rounds of work on the frames of one image; a frame takes up to four. One that is never shown costs a few bytes and as much work as
+/// `sample_limit` allows, so that their number has to be limited too.
+const MOST_ROUNDS: u64 = 128;
+
+/// Runs one task after the other, in so many rounds.
+struct Rounds(u64);
+
+impl JxlParallelRunner for Rounds {
+    fn run(&mut self, tasks: usize, task: &JxlParallelRunnerFun<'_>) -> jxl::error::Result<()> {
+        self.run_ordered(tasks, None, task)
+    }
+    fn num_threads(&self) -> usize {
+        1
+    }
+    fn run_ordered(&mut self, tasks: usize, _threads: Option<usize>, task: &JxlParallelRunnerFun<'_>) -> jxl::error::Result<()> {
+        self.0 = self.0.saturating_add(1);
+        if self.0 > MOST_ROUNDS {
+            return Err(JxlError::ApiUsageError("more frames than an image has"));
+        }
+        (0..tasks).try_for_each(task)
+    }
+}
+
 /// The next event that is not a wish for more input: what was given is all there is.
-fn next(decoder: &mut JxlDecoder, input: &mut &[u8], buffers: Option<&mut [JxlOutputBuffer<'_>]>) -> Result<Event> {
-    match decoder.process(input, buffers, None).map_err(failed)? {
+fn next(decoder: &mut JxlDecoder, input: &mut &[u8], buffers: Option<&mut [JxlOutputBuffer<'_>]>, rounds: &mut Rounds) -> Result<Event> {
+    let event = decoder.process(input, buffers, Some(rounds));
+    Limits::check("rounds of work on the frames of a JPEG XL image", rounds.0, MOST_ROUNDS)?;
+    match event.map_err(failed)? {
         Event::NeedMoreInput { .. } => Err(Error::codec("jpegxl", "the data ends early")),
         event => Ok(event),
     }
@@ -65,7 +93,7 @@ impl Codec for JpegXl {
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut input = input;
         let mut decoder = JxlDecoder::new(options(chunk.elements()?));
-        next(&mut decoder, &mut input, None)?;
+        next(&mut decoder, &mut input, None, &mut Rounds(0))?;
         let (Some(info), Some(mut pixel)) = (decoder.basic_info(), decoder.current_pixel_format().cloned()) else {
             return Err(Error::codec("jpegxl", "no image header"));
         };
@@ -131,8 +159,9 @@ impl Layout {
         for plane in extra.chunks_exact_mut(self.plane(1).max(1)) {
             buffers.push(JxlOutputBuffer::new(plane, self.height, self.row(1)));
         }
+        let mut rounds = Rounds(0);
         loop {
-            match next(decoder, &mut input, Some(&mut buffers))? {
+            match next(decoder, &mut input, Some(&mut buffers), &mut rounds)? {
                 Event::FrameComplete { has_more_frames: false } | Event::Complete => return Ok(()),
                 _ => {}
             }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{TiffFile, TiffParser};
 use crate::error::Result;
-use crate::geo::{AuxiliaryMetadata, Crs, GdalMetadata, GeoKeys, Nodata};
+use crate::geo::{AuxiliaryMetadata, Crs, CrsDefinition, GdalMetadata, GeoKeys, Nodata};
 use crate::model::{ArrayMeta, ByteSpan, Got, Limits, Location, ObjectKey, Page, PageId, PagePlace, PageSpec, Parser, Step, Want};
 
 /// Parses a file that is at hand.
@@ -78,15 +78,34 @@ pub fn geokeys(data: &[u8]) {
     let shorts: Vec<u16> = numbers.chunks_exact(2).filter_map(|b| Some(u16::from_le_bytes(b.try_into().ok()?))).collect();
     let doubles: Vec<f64> = numbers.chunks_exact(8).filter_map(|b| Some(f64::from_le_bytes(b.try_into().ok()?))).collect();
     let keys = GeoKeys::parse(&shorts, &doubles, &String::from_utf8_lossy(text));
-    if let Some(crs) = Crs::from_geokeys(&keys) {
-        let _shown = (crs.to_string(), crs.to_projjson(), crs.to_wkt(), crs.metres_per_unit());
-    }
+    Crs::from_geokeys(&keys).iter().for_each(spell_out);
 }
 
-/// Parses GDAL's metadata, as its tag and as its sidecar, and nodata.
+/// Parses GDAL's metadata as the value of its tag, and nodata.
 pub fn gdal_metadata(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let metadata = GdalMetadata::parse(&text);
-    let aux = AuxiliaryMetadata::parse(&text);
-    let _any = (metadata.scale(0), metadata.statistics(0), metadata.under(&aux.metadata).rpc(), Nodata::parse(&text));
+    let _any = (metadata.scale(0), metadata.statistics(0), metadata.rpc(), Nodata::parse(&text));
+}
+
+/// Parses GDAL's metadata as the file beside an image.
+pub fn auxiliary(data: &[u8]) {
+    let aux = AuxiliaryMetadata::parse(&String::from_utf8_lossy(data));
+    aux.crs.as_ref().into_iter().for_each(spell_out);
+    let _any = (aux.metadata.rpc(), aux.metadata.statistics(0), aux.transform.map(|t| t.inverse()));
+}
+
+/// Parses well-known text as ESRI writes it into a key, and as the definition that it is elsewhere.
+pub fn wkt(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let definition = CrsDefinition::from_wkt(&text);
+    let _any = (definition.is_geographic(), CrsDefinition::from_code(&text));
+    let citation = format!("ESRI PE String = {text}|");
+    let Ok(length) = u16::try_from(citation.len()) else { return };
+    let shorts = [1, 1, 0, 2, GeoKeys::MODEL_TYPE, 0, 1, 32767, GeoKeys::PROJECTED_CITATION, 34737, length, 0];
+    Crs::from_geokeys(&GeoKeys::parse(&shorts, &[], &citation)).iter().for_each(spell_out);
+}
+
+fn spell_out(crs: &Crs) {
+    let _shown = (crs.to_string(), crs.name(), crs.to_projjson(), crs.to_wkt(), crs.metres_per_unit());
 }

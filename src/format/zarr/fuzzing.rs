@@ -34,7 +34,7 @@ fn read_all(name: &str, data: &[u8]) {
     for path in &store.paths() {
         let _any = (store.kind_of(path), store.children(path));
         if let Ok(attributes) = store.attributes(path) {
-            conventions(&attributes);
+            told_by(&attributes);
         }
         if let Ok(meta) = store.array(path, &limits()) {
             let first = vec![0; meta.grid.rank()];
@@ -47,16 +47,34 @@ fn read_all(name: &str, data: &[u8]) {
 }
 
 /// What attributes say by the conventions.
-fn conventions(attributes: &RawJson) {
+fn told_by(attributes: &RawJson) {
     if let Ok(Some(scales)) = Multiscales::of(attributes) {
         let _any: Vec<_> = (0..scales.levels.len().min(16)).map(|level| scales.factors(level)).collect();
     }
     if let Ok(Some(time)) = TimeUnits::of(attributes) {
-        for steps in [0.0, -1.5, 1e9, 1e18, f64::MAX] {
-            let _any = time.date_time(steps).map(|date| time.steps(&date));
+        for steps in [0.0, -0.1, -1.5, 1e9, 1e18, 1e27, f64::MAX, f64::NAN] {
+            let _any = (time.date_time(steps).map(|date| time.steps(&date)), time.unix_nanoseconds(steps));
+        }
+        let _any = (time.date_time_exact(i64::MIN), time.date_time_exact(i64::MAX));
+    }
+    for data_type in [DataType::U8, DataType::I16, DataType::I64, DataType::F32, DataType::F64] {
+        if let Ok(packing) = Packing::of(attributes, &data_type) {
+            let _any = (packing.unpack(-1.0), packing.unpack(f64::NAN), packing.line(), packing.missing_elements(&data_type));
         }
     }
-    let _any = (Spatial::of(attributes), GridMapping::of(attributes), Packing::of(attributes, &DataType::I16));
+    if let Ok(Spatial { crs: Some(crs), .. }) = Spatial::of(attributes) {
+        let _any = (crs.crs(), crs.is_geographic());
+    }
+    if let Ok(mapping) = GridMapping::of(attributes) {
+        let _any = (mapping.crs(), mapping.is_geographic());
+    }
+}
+
+/// The attributes of a node.
+pub fn conventions(data: &[u8]) {
+    if let Ok(json) = serde_json::from_slice(data) {
+        told_by(&RawJson::new(json));
+    }
 }
 
 /// A `.zarray`.
@@ -69,9 +87,10 @@ pub fn v3(data: &[u8]) {
     read_all("zarr.json", data);
 }
 
-/// A `.zmetadata`.
+/// A `.zmetadata`, or a `zarr.json` with the nodes inline.
 pub fn consolidated(data: &[u8]) {
     read_all(".zmetadata", data);
+    read_all("zarr.json", data);
 }
 
 /// A reference file.

@@ -1,0 +1,33 @@
+//! An array and its chunks: the document up to the first NUL, then the bytes of each chunk.
+#![no_main]
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use swath::model::{DimSelection, Limits, Selection};
+use swath::{Dataset, Session, SessionOptions};
+
+static SESSION: LazyLock<Session> = LazyLock::new(|| {
+    let mut limits = Limits::default();
+    limits.max_chunk_bytes = 4 << 20;
+    limits.max_output_bytes = 1 << 20;
+    limits.max_read_chunks = 4096;
+    let mut options = SessionOptions::default();
+    (options.limits, options.threads, options.byte_cache, options.chunk_cache) = (limits, 1, 0, 0);
+    Session::with_options(options).expect("threads")
+});
+
+fuzz_target!(|data: &[u8]| {
+    let Some(end) = data.iter().position(|byte| *byte == 0) else { return };
+    let (document, chunk) = (&data[..end], &data[end + 1..]);
+    SESSION.block_on(async {
+        for key in ["c", "c/0", "c/0/0", "c/0/0/0"] {
+            let url = format!("memory://fuzz/array.zarr/{key}");
+            SESSION.put_memory(&url, chunk.to_vec().into()).await.expect("memory takes everything");
+        }
+        SESSION.put_memory("memory://fuzz/array.zarr/zarr.json", document.to_vec().into()).await.expect("memory takes everything");
+        let Ok(Dataset::Group(group)) = SESSION.open("memory://fuzz/array.zarr").await else { return };
+        let Ok(array) = group.array("").await else { return };
+        let start = array.shape().iter().map(|n| DimSelection::Range(0..(*n).min(64))).collect();
+        let _an_error_will_do = array.read_dyn(Selection(start)).await;
+    });
+});
