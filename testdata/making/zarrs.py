@@ -253,9 +253,6 @@ def reference_fixtures(out):
 def parquet_references(out, refs, values):
     """The same chunks behind tables in Parquet, of 4 rows, by both writers of fsspec. Its objects lie in its own folder."""
     root = out / "refs.parq"
-    (root / "data").mkdir(parents=True)
-    for name in ["first.bin", "second.bin", "third.bin"]:
-        shutil.copy(out / name, root / "data" / name)
     inside = {k: ["../data/" + v[0], *v[1:]] if isinstance(v, list) else v for k, v in refs.items()}
     # `path` as categories, which fastparquet writes in a way of its own.
     kerchunk.df.refs_to_dataframe(inside, str(root), record_size=4, categorical_threshold=0)
@@ -265,6 +262,9 @@ def parquet_references(out, refs, values):
     for row in (0, 1, 2, 3, 5):
         mapper[f"w/{row}.0"] = inside[f"v/{row}.0"]
     mapper.flush()
+    (root / "data").mkdir()
+    for name in ["first.bin", "second.bin", "third.bin"]:
+        shutil.copy(out / name, root / "data" / name)
     longer = np.full((12, 40), -1, "<i4")
     longer[:6] = values
     return {"v": record(values), "w": record(longer)}
