@@ -102,6 +102,16 @@ impl Columns {
                 ("size", ColumnReader::Int64ColumnReader(r)) => take(r, count, nullable, |v| v, &mut self.sizes)?,
                 ("offset", ColumnReader::Int32ColumnReader(r)) => take(r, count, nullable, i64::from, &mut self.offsets)?,
                 ("size", ColumnReader::Int32ColumnReader(r)) => take(r, count, nullable, i64::from, &mut self.sizes)?,
+                // pyarrow's type of a column that has nothing.
+                ("path" | "raw", ColumnReader::Int32ColumnReader(r)) => {
+                    let mut numbers = Vec::new();
+                    take(r, count, nullable, |n| n, &mut numbers)?;
+                    if numbers.iter().any(Option::is_some) {
+                        return Err(Error::malformed(format!("column {name} of numbers")));
+                    }
+                    let column = if name == "raw" { &mut self.raw } else { &mut self.paths };
+                    column.extend(numbers.iter().map(|_| None));
+                }
                 _ => return Err(Error::malformed(format!("column {name} of another type"))),
             }
         }
@@ -154,8 +164,7 @@ fn take<T: DataType, V>(
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut done = 0_usize;
     while done < count {
-        let (records, _, _) =
-            reader.read_records(count.saturating_sub(done), nullable.then_some(&mut levels), None, &mut values).map_err(failed)?;
+        let (records, _, _) = reader.read_records(count.saturating_sub(done), nullable.then_some(&mut levels), None, &mut values).map_err(failed)?;
         if records == 0 {
             return Err(Error::malformed("a parquet column that ends early"));
         }
