@@ -58,7 +58,7 @@ impl Session {
     /// Opens the hierarchy whose objects are named by a map.
     pub(crate) async fn open_hierarchy(&self, objects: ObjectMap, source: ObjectKey, counters: &Arc<Counters>) -> Result<Group> {
         let named = |e: Error| e.in_object(source.url());
-        let parser = ZarrParser::new(objects.clone(), source.clone(), &self.inner.limits);
+        let parser = ZarrParser::new(objects.clone(), source.clone(), &self.inner.limits).allow_references(self.inner.allowed_references.clone());
         let store = match self.drive(parser, counters).await {
             Err(e) if e.is_not_found() && self.may_walk(&objects) => {
                 // A root without documents of its own may still have nodes below it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes every fixture of this folder anew, and EXPECTED.json with what a reader must find in them.
 
-    pip install numpy rasterio pyproj tifffile imagecodecs zarr numcodecs tensorstore xarray cftime
+    pip install numpy rasterio pyproj tifffile imagecodecs zarr numcodecs tensorstore xarray cftime kerchunk fastparquet pyarrow
     python3 testdata/make.py
 
 The same versions of these packages give the same bytes: nothing depends on the clock or on chance.

@@ -53,6 +53,7 @@ fn left_out(e: &Error) -> bool {
         (cfg!(feature = "lerc"), "lerc"),
         (cfg!(feature = "lzma"), "lzma"),
         (cfg!(feature = "bzip2"), "bzip2"),
+        (cfg!(feature = "parquet"), "parquet"),
     ];
     let told = e.to_string();
     e.is_unsupported() && features.iter().any(|(there, name)| !there && told.ends_with(&format!("built without the feature \"{name}\"")))

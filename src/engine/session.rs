@@ -34,7 +34,7 @@ pub(crate) struct SessionInner {
     pub(crate) chunk_cache_bytes: u64,
     pub(crate) chunks: ByteCache<(u64, u64), Bytes>,
     pub(crate) pages: ByteCache<(u64, PageId), Arc<Page>>,
-    pub(crate) allowed_references: Vec<String>,
+    pub(crate) allowed_references: Arc<[String]>,
     pub(crate) sidecars: Sidecars,
     next_array: AtomicU64,
 }
@@ -148,7 +148,7 @@ impl SessionBuilder {
                 chunk_cache_bytes: options.chunk_cache,
                 chunks: ByteCache::new(options.chunk_cache),
                 pages: ByteCache::new(options.page_cache),
-                allowed_references: options.allowed_references,
+                allowed_references: options.allowed_references.into(),
                 sidecars: options.sidecars,
                 next_array: AtomicU64::new(0),
             }),

@@ -24,7 +24,8 @@ pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
 pub use limits::{Limits, reserve};
 pub use manifest::{
-    ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, Reference, Shards,
+    ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
+    ReferenceTables, Shards,
 };
 pub use meta::{ArrayMeta, Dim, RawJson};
 pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};

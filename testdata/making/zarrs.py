@@ -3,15 +3,18 @@
 import base64
 import gzip
 import json
+import shutil
 import types
 import warnings
 import zipfile
 
+import kerchunk.df
 import numcodecs
 import numpy as np
 import tensorstore
 import zarr
 import zarr.storage._zip
+from fsspec.implementations.reference import LazyReferenceMapper
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
 from . import ground
@@ -244,7 +247,27 @@ def reference_fixtures(out):
     plain = {k: ([v[0].replace("{{u}}", ""), *v[1:]] if isinstance(v, list) else v) for k, v in refs.items()}
     (out / "refs_v0.json").write_text(json.dumps(plain, indent=1))
     values[4] = -1
-    return record(values)
+    return plain, values
+
+
+def parquet_references(out, refs, values):
+    """The same chunks behind tables in Parquet, of 4 rows, by both writers of fsspec. Its objects lie in its own folder."""
+    root = out / "refs.parq"
+    inside = {k: ["../data/" + v[0], *v[1:]] if isinstance(v, list) else v for k, v in refs.items()}
+    # `path` as categories, which fastparquet writes in a way of its own.
+    kerchunk.df.refs_to_dataframe(inside, str(root), record_size=4, categorical_threshold=0)
+    mapper = LazyReferenceMapper(str(root), engine="pyarrow")
+    zarray = json.loads(inside["v/.zarray"])
+    mapper["w/.zarray"] = json.dumps({**zarray, "shape": [12, 40]})  # of whose third table there is nothing
+    for row in (0, 1, 2, 3, 5):
+        mapper[f"w/{row}.0"] = inside[f"v/{row}.0"]
+    mapper.flush()
+    (root / "data").mkdir()
+    for name in ["first.bin", "second.bin", "third.bin"]:
+        shutil.copy(out / name, root / "data" / name)
+    longer = np.full((12, 40), -1, "<i4")
+    longer[:6] = values
+    return {"v": record(values), "w": record(longer)}
 
 
 def arrays_of(path):
@@ -300,6 +323,7 @@ def make(out):
             expected[name] = {"": record(sample())}  # tensorstore read them back the same
         else:
             expected[name] = arrays_of(path)
-    found = reference_fixtures(out / "references")
-    expected["references/refs.json"] = expected["references/refs_v0.json"] = {"v": found}
+    refs, values = reference_fixtures(out / "references")
+    expected["references/refs.json"] = expected["references/refs_v0.json"] = {"v": record(values)}
+    expected["references/refs.parq"] = parquet_references(out / "references", refs, values)
     return expected

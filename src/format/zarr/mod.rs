@@ -20,6 +20,7 @@ mod scan;
 mod sharding;
 mod spatial;
 mod store;
+mod tables;
 mod v2;
 mod v3;
 mod walk;
@@ -63,6 +64,8 @@ struct Context<'a> {
     path: &'a str,
     /// Whether some objects of the store are compressed by an archive.
     compressed_members: bool,
+    /// Tables of references that tell where the chunks are, and the root that they are of.
+    tables: Option<(&'a tables::Tables, &'a ObjectKey)>,
     /// Whether shards are the chunks, as for their writer.
     whole_shards: bool,
     limits: &'a Limits,

@@ -1,5 +1,7 @@
 //! Opening a root, and finding single nodes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::consolidated::Consolidated;
@@ -7,6 +9,7 @@ use super::fetch::Fetch;
 use super::json::{self, Text};
 use super::path::{check_name, join};
 use super::store::{Node, Version, ZarrStore};
+use super::tables::Tables;
 use crate::error::{Error, Result};
 use crate::model::{Got, Limits, ObjectKey, ObjectMap, Parser, Step, Want};
 
@@ -23,13 +26,19 @@ const V2_DOCUMENTS: [&str; 3] = [".zarray", ".zattrs", ".zgroup"];
 pub struct ZarrParser {
     fetch: Fetch,
     source: ObjectKey,
+    allowed: Arc<[String]>,
 }
 
 impl ZarrParser {
     /// Opens the root of `objects`; `source` names it.
     #[must_use]
     pub fn new(objects: ObjectMap, source: ObjectKey, limits: &Limits) -> Self {
-        Self { fetch: Fetch::new(objects, limits), source }
+        Self { fetch: Fetch::new(objects, limits), source, allowed: Arc::default() }
+    }
+    /// Lets references to chunks lead to URLs that begin with one of these, too; else only to the source's own origin.
+    #[must_use]
+    pub fn allow_references(self, allowed: Arc<[String]>) -> Self {
+        Self { allowed, ..self }
     }
 
     fn open(&mut self) -> Result<Step<ZarrStore>> {
@@ -44,7 +53,7 @@ impl ZarrParser {
                 return Ok(Step::Done(store));
             }
         } else if let Some(document) = self.fetch.bytes(".zmetadata") {
-            v2_consolidated(&mut store, document, limits).map_err(|e| self.fetch.in_document(".zmetadata", e))?;
+            v2_consolidated(&mut store, document, &self.allowed, limits).map_err(|e| self.fetch.in_document(".zmetadata", e))?;
             return Ok(Step::Done(store));
         }
         if let ObjectMap::References(map) = self.fetch.objects() {
@@ -135,14 +144,14 @@ fn v3_root(store: &mut ZarrStore, document: &Bytes, limits: &Limits) -> Result<b
 }
 
 /// `.zmetadata`: the documents of all nodes by name.
-fn v2_consolidated(store: &mut ZarrStore, document: &Bytes, limits: &Limits) -> Result<()> {
+fn v2_consolidated(store: &mut ZarrStore, document: &Bytes, allowed: &Arc<[String]>, limits: &Limits) -> Result<()> {
     let (consolidated, beside) = Consolidated::v2(document, limits)?;
     let rest = beside.text(document, limits)?;
     if let Some(format) = rest.member("zarr_consolidated_format")?.filter(|v| v.get() != "1") {
         return Err(Error::unsupported(format!("zarr_consolidated_format {}", short(format.get().as_bytes()))));
     }
-    if rest.member("record_size")?.is_some() {
-        return Err(Error::unsupported("references in Parquet"));
+    if let Some(size) = rest.member("record_size")? {
+        store.set_tables(Tables::new(json::parse("record_size", size)?, allowed.clone())?);
     }
     let consolidated = consolidated.ok_or_else(|| Error::malformed(".zmetadata without metadata"))?;
     if consolidated.is_empty() {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::consolidated::Consolidated;
 use super::json::{self, Text};
 use super::path::{check_name, join};
+use super::tables::Tables;
 use super::{Context, parser, v2, v3, walk};
 use crate::error::{Error, Result};
 use crate::model::{ArrayMeta, Limits, ObjectKey, ObjectMap, RawJson, Reference};
@@ -101,6 +102,8 @@ pub struct ZarrStore {
     consolidated: Option<Arc<Consolidated>>,
     complete: bool,
     compressed_members: bool,
+    /// Where the chunks are told of by tables of references.
+    tables: Option<Tables>,
 }
 
 impl ZarrStore {
@@ -111,11 +114,14 @@ impl ZarrStore {
             ObjectMap::References(map) => map.values().any(|r| matches!(r, Reference::Deflated { .. })),
             ObjectMap::Prefix(_) => false,
         };
-        Self { objects, source, version: None, nodes: BTreeMap::new(), consolidated: None, complete: false, compressed_members }
+        Self { objects, source, version: None, nodes: BTreeMap::new(), consolidated: None, complete: false, compressed_members, tables: None }
     }
     pub(super) fn set(&mut self, version: Version, complete: bool) {
         self.version = Some(version);
         self.complete = complete;
+    }
+    pub(super) fn set_tables(&mut self, tables: Tables) {
+        self.tables = Some(tables);
     }
     pub(super) fn set_consolidated(&mut self, consolidated: Consolidated) {
         self.consolidated = Some(Arc::new(consolidated));
@@ -267,6 +273,7 @@ impl ZarrStore {
             source: source.clone(),
             path,
             compressed_members: self.compressed_members,
+            tables: self.tables.as_ref().map(|tables| (tables, &self.source)),
             whole_shards: false,
             limits,
         };

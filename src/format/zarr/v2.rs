@@ -46,11 +46,15 @@ pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Contex
         _ => dtype::v2(&data_type)?,
     };
     let rank = shape.len();
-    let keys = Keys { prefixed: false, separator: separator.into() };
+    let grid = grid::regular(&shape, &chunk)?;
+    let manifest = match context.tables {
+        Some((tables, root)) => tables.manifest(context, root, &grid)?,
+        None => ChunkManifest::Keys(Keys { prefixed: false, separator: separator.into() }.names(context.objects, context.path, rank)),
+    };
     let mut meta = context.array(
         shape.clone(),
         dimension_names(attributes, &members, rank),
-        grid::regular(&shape, &chunk)?,
+        grid,
         fill_value(fill.as_ref(), &stored)?,
         match order {
             // Its lists are nested by axes, whatever order was asked for.
@@ -58,7 +62,7 @@ pub(super) fn array(document: &Text, attributes: Option<&Text>, context: &Contex
             _ => AxisOrder::c(rank),
         },
         chain(compressor.as_ref(), &filters, &stored)?,
-        ChunkManifest::Keys(keys.names(context.objects, context.path, rank)),
+        manifest,
         stored.data_type,
         attributes,
     )?;

@@ -61,6 +61,19 @@ pub enum Reference {
     },
 }
 
+impl Reference {
+    /// Where a chunk is that this refers to. `missing` is what it means where a whole object is not there.
+    #[must_use]
+    pub fn location(&self, missing: Missing) -> Location {
+        match self {
+            Self::Inline(bytes) => Location::Inline(bytes.clone()),
+            Self::Whole(key) => Location::Whole { key: key.clone(), missing },
+            Self::Range(span) => Location::At { span: span.clone(), chain: 0 },
+            Self::Deflated { span, .. } => Location::At { span: span.clone(), chain: 1 },
+        }
+    }
+}
+
 impl ObjectMap {
     /// What a name refers to; `None` where it is certain that there is nothing.
     #[must_use]
@@ -92,17 +105,14 @@ impl KeyNames {
     }
 
     pub(super) fn locate(&self, index: &[u64]) -> Result<Location> {
-        Ok(match self.objects.resolve(&self.name(index)) {
-            None if self.missing == Missing::Fill => Location::Absent,
-            None => return Err(Error::not_found(&self.name(index))),
-            Some(Reference::Inline(bytes)) => Location::Inline(bytes),
-            Some(Reference::Whole(key)) => {
+        match self.objects.resolve(&self.name(index)) {
+            None if self.missing == Missing::Fill => Ok(Location::Absent),
+            None => Err(Error::not_found(&self.name(index))),
+            Some(reference) => {
                 // What a list names was there: its absence is a loss.
                 let missing = if matches!(self.objects, ObjectMap::References(_)) { Missing::Error } else { self.missing };
-                Location::Whole { key, missing }
+                Ok(reference.location(missing))
             }
-            Some(Reference::Range(span)) => Location::At { span, chain: 0 },
-            Some(Reference::Deflated { span, .. }) => Location::At { span, chain: 1 },
-        })
+        }
     }
 }

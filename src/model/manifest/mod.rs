@@ -2,13 +2,15 @@
 //!
 //! [`ChunkManifest::locate`] is a pure function of a chunk's index and of the pages read so far. Where a page of its table is still
 //! unread it says so; the caller fetches what [`ChunkManifest::page`] names, has it parsed, and asks again. Tables of tiles that are too
-//! large to load and the indexes of shards are both pages.
+//! large to load, the indexes of shards and tables of references are all pages.
 
 mod keys;
+mod references;
 mod shards;
 mod table;
 
 pub use keys::{KeyNames, ObjectMap, Reference};
+pub use references::{ReadReferences, ReferenceTables};
 pub use shards::Shards;
 pub use table::{ChunkTable, Column};
 
@@ -74,7 +76,7 @@ pub struct PageSpec {
     pub trim_end: u64,
     /// The chain that each part goes through; its result is `decoded` bytes, numbers in the machine's byte order.
     pub chain: Vec<CodecSpec>,
-    /// Bytes of each part after its chain, where there is one.
+    /// Bytes of each part after its chain, where there is one; else of what is parsed of it, where that may be more than is stored.
     pub decoded: u64,
 }
 
@@ -100,6 +102,8 @@ pub enum Page {
     Spans(Vec<(u64, u64)>),
     /// The same, in the object as it was when the page was read.
     Pinned(Vec<(u64, u64)>, Arc<str>),
+    /// What each chunk refers to; `None` for one that is absent.
+    References(Vec<Option<Reference>>),
 }
 
 impl Page {
@@ -111,11 +115,11 @@ impl Page {
             (page, _) => page,
         }
     }
-    /// Offset and length of each chunk; `None` where all are absent.
+    /// Offset and length of each chunk; `None` where all are absent, or in other objects.
     #[must_use]
     pub fn spans(&self) -> Option<&[(u64, u64)]> {
         match self {
-            Self::Absent => None,
+            Self::Absent | Self::References(_) => None,
             Self::Spans(spans) | Self::Pinned(spans, _) => Some(spans),
         }
     }
@@ -133,6 +137,13 @@ impl Page {
         match self {
             Self::Absent => 16,
             Self::Spans(spans) | Self::Pinned(spans, _) => 16 + spans.len() * 16,
+            Self::References(rows) => {
+                let inline = |row: &Option<Reference>| match row {
+                    Some(Reference::Inline(bytes)) => bytes.len(),
+                    _ => 0,
+                };
+                16 + size_of_val(rows.as_slice()) + rows.iter().map(inline).sum::<usize>()
+            }
         }
     }
 }
@@ -159,6 +170,8 @@ pub enum ChunkManifest {
     Keys(KeyNames),
     /// Chunks inside of shards.
     Shards(Box<Shards>),
+    /// Tables of references to other objects, read by pages.
+    References(ReferenceTables),
     /// Every chunk listed, by its place in C order; those that are not are absent.
     Listed(Arc<HashMap<u64, Location>>),
 }
@@ -173,6 +186,7 @@ impl ChunkManifest {
             Self::Table(table) => table.locate(grid.linear(index), pages),
             Self::Keys(keys) => keys.locate(index),
             Self::Shards(shards) => shards.locate(index, pages),
+            Self::References(tables) => tables.locate(grid.linear(index), pages),
             Self::Listed(map) => Ok(map.get(&grid.linear(index)).cloned().unwrap_or(Location::Absent)),
         }
     }
@@ -186,6 +200,7 @@ impl ChunkManifest {
             Self::Table(table) => table.page(id)?,
             Self::Shards(shards) if shards.level == id.level => shards.page(id.number, pages)?,
             Self::Shards(shards) => return shards.outer.page(id, pages, limits),
+            Self::References(tables) => tables.page(id, limits)?,
             Self::Keys(_) | Self::Listed(_) => return Err(Error::malformed("a table without pages")),
         };
         Limits::check("max_page_bytes", spec.decoded, limits.max_page_bytes)?;
@@ -208,6 +223,7 @@ impl ChunkManifest {
             Self::Table(table) => table.parse_page(id, parts),
             Self::Shards(shards) if shards.level == id.level => shards.parse_page(parts),
             Self::Shards(shards) => shards.outer.parse_page(id, parts),
+            Self::References(tables) => tables.parse_page(id, parts),
             Self::Keys(_) | Self::Listed(_) => Err(Error::malformed("a table without pages")),
         }
     }

@@ -365,7 +365,7 @@ impl NewHierarchy {
     fn meta(&self, path: &str, node: &NewNode, whole_shards: bool, limits: &Limits) -> Result<ArrayMeta> {
         let objects = ObjectMap::Prefix(self.root.clone());
         let source = if path.is_empty() { self.root.clone() } else { self.key(path) };
-        let context = Context { objects: &objects, source, path, compressed_members: false, whole_shards, limits };
+        let context = Context { objects: &objects, source, path, compressed_members: false, tables: None, whole_shards, limits };
         let document = Text::new(&text(&node.document), limits)?;
         match self.version {
             Version::V2 => {

@@ -3,12 +3,23 @@
 //! A reference file comes from outside, and may send its reader anywhere. So it may by itself refer only to objects of its own origin
 //! (scheme and host), a local one only to files below its own folder; more is for the caller to allow.
 
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_pages;
+mod target;
+
+#[cfg(feature = "parquet")]
+pub use parquet::ParquetReferences;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use target::{Base, Targets};
 
 use super::zarr::{check_name, clean, decode_base64, for_each_member};
 use crate::error::{Error, Result};
@@ -39,7 +50,7 @@ fn parse(bytes: &[u8], base_url: &str, limits: &Limits, allow: &dyn Fn(&str) -> 
         }
         Ok(())
     })?;
-    let mut reader = Reader { base: Base::new(base_url), allow, templates: HashMap::new(), targets: HashMap::new(), map: HashMap::new() };
+    let mut reader = Reader { targets: Targets::new(Base::new(base_url), allow), templates: HashMap::new(), map: HashMap::new() };
     let list = match (version.map(RawValue::get), refs) {
         (Some("1"), Some(refs)) => {
             if generated.is_some_and(|g| !matches!(g.get(), "null" | "[]")) {
@@ -58,11 +69,8 @@ fn parse(bytes: &[u8], base_url: &str, limits: &Limits, allow: &dyn Fn(&str) -> 
 }
 
 struct Reader<'a> {
-    base: Base<'a>,
-    allow: &'a dyn Fn(&str) -> bool,
+    targets: Targets<'a>,
     templates: HashMap<String, String>,
-    /// URLs as written, and the objects they lead to: many references share few.
-    targets: HashMap<String, ObjectKey>,
     map: HashMap<String, Reference>,
 }
 
@@ -107,17 +115,11 @@ impl Reader<'_> {
     }
 
     fn target(&mut self, written: &str) -> Result<ObjectKey> {
-        if let Some(key) = self.targets.get(written) {
-            return Ok(key.clone());
+        if written.contains("{{") {
+            let url = self.substitute(written)?;
+            return self.targets.object(&url);
         }
-        let url = self.base.resolve(&self.substitute(written)?)?;
-        if !self.base.is_own(&url) && !(self.allow)(&url) {
-            let shown = crate::model::without_secrets(&url).into_owned();
-            return Err(Error::usage(format!("the reference file leads to {shown}, outside of its own place, which is not allowed")));
-        }
-        let key = ObjectKey::new(url);
-        self.targets.insert(written.to_owned(), key.clone());
-        Ok(key)
+        self.targets.object(written)
     }
 
     /// Replaces `{{name}}`.
@@ -136,68 +138,6 @@ impl Reader<'_> {
         done.push_str(rest);
         Ok(done)
     }
-}
-
-/// Where the reference file is.
-struct Base<'a> {
-    scheme: &'a str,
-    /// Host and port; empty for files.
-    authority: &'a str,
-    /// The folder, with a slash at both ends.
-    folder: String,
-}
-
-impl<'a> Base<'a> {
-    fn new(url: &'a str) -> Self {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("file", url));
-        let rest = if scheme == "file" { rest } else { rest.split(['?', '#']).next().unwrap_or(rest) };
-        let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at_checked(at).unwrap_or((rest, "/")));
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Self { scheme, authority, folder: format!("{folder}/") }
-    }
-
-    /// An absolute URL; relative ones start at the reference file's folder. Steps up are resolved here, so that no one else does.
-    fn resolve(&self, url: &str) -> Result<String> {
-        if url.is_empty() || url.contains(|c: char| c.is_control() || c == '\\') {
-            return Err(Error::malformed("a URL that is empty or has control characters"));
-        }
-        let (scheme, authority, path) = match url.split_once("://") {
-            Some((scheme, rest)) => {
-                let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at_checked(at).unwrap_or((rest, "")));
-                (scheme, authority, path.to_owned())
-            }
-            None if url.starts_with('/') => (self.scheme, self.authority, url.to_owned()),
-            None => (self.scheme, self.authority, format!("{}{url}", self.folder)),
-        };
-        let path = normal(&path)?;
-        Ok(format!("{}://{authority}{path}", scheme.to_ascii_lowercase()))
-    }
-
-    /// Whether a resolved URL is of the same origin, or of a file below the same folder.
-    fn is_own(&self, url: &str) -> bool {
-        let Some(rest) = url.strip_prefix(self.scheme).and_then(|r| r.strip_prefix("://")) else { return false };
-        let Some(path) = rest.strip_prefix(self.authority) else { return false };
-        if self.scheme == "file" { path.starts_with(&self.folder) } else { path.is_empty() || path.starts_with('/') }
-    }
-}
-
-/// A path without `.` and `..`. Percent-encoded ones are refused.
-fn normal(path: &str) -> Result<String> {
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/').skip(1) {
-        match segment {
-            "." => {}
-            ".." => {
-                segments.pop().ok_or_else(|| Error::malformed("a URL that leads above its root"))?;
-            }
-            segment if segment.is_empty() => segments.push(segment),
-            segment => {
-                check_name(segment)?;
-                segments.push(segment);
-            }
-        }
-    }
-    Ok(segments.iter().fold(String::new(), |path, segment| path + "/" + segment))
 }
 
 #[cfg(test)]
