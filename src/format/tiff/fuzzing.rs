@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{TiffFile, TiffParser};
 use crate::error::Result;
-use crate::geo::{AuxiliaryMetadata, Crs, CrsDefinition, GdalMetadata, GeoKeys, Nodata};
+use crate::geo::{AuxiliaryMetadata, Crs, GdalMetadata, GeoKeys, Nodata};
 use crate::model::{ArrayMeta, ByteSpan, Got, Limits, Location, ObjectKey, Page, PageId, PagePlace, PageSpec, Parser, Step, Want};
 
 /// Parses a file that is at hand.
@@ -98,8 +98,7 @@ pub fn auxiliary(data: &[u8]) {
 /// Parses well-known text as ESRI writes it into a key, and as the definition that it is elsewhere.
 pub fn wkt(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let definition = CrsDefinition::from_wkt(&text);
-    let _any = (definition.is_geographic(), CrsDefinition::from_code(&text));
+    [Crs::from_wkt(&text), Crs::from_code(&text)].iter().flatten().for_each(spell_out);
     let citation = format!("ESRI PE String = {text}|");
     let Ok(length) = u16::try_from(citation.len()) else { return };
     let shorts = [1, 1, 0, 2, GeoKeys::MODEL_TYPE, 0, 1, 32767, GeoKeys::PROJECTED_CITATION, 34737, length, 0];

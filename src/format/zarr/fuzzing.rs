@@ -63,10 +63,12 @@ fn told_by(attributes: &RawJson) {
         }
     }
     if let Ok(Spatial { crs: Some(crs), .. }) = Spatial::of(attributes) {
-        let _any = (crs.crs(), crs.is_geographic());
+        let _any = (crs.to_projjson(), crs.to_wkt(), crs.is_geographic(), crs.unit());
     }
     if let Ok(mapping) = GridMapping::of(attributes) {
-        let _any = (mapping.crs(), mapping.is_geographic());
+        for units in ["", "km", "rad"] {
+            let _any = mapping.crs(units).map(|crs| (crs.to_projjson(), crs.to_wkt(), crs.is_geographic()));
+        }
     }
 }
 
