@@ -470,7 +470,7 @@ fn regions_of_complex_integers_count_numbers() {
     let (whole, part, npy_file) = (folder.path("whole.bin"), folder.path("part.bin"), folder.path("part.npy"));
     succeeds(&["read", &tiff, "-o", &whole]);
     let shape: Vec<usize> =
-        json(&["info", "--json", &tiff])["written_shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+        json(&["info", "--json", &tiff])["written_shape"].as_array().unwrap().iter().map(|n| usize::try_from(n.as_u64().unwrap()).unwrap()).collect();
     let &[bands, rows, numbers] = shape.as_slice() else { panic!("{shape:?}") };
     let whole = fs::read(&whole).unwrap();
     assert_eq!(whole.len(), bands * rows * numbers * 2);

@@ -22,7 +22,7 @@ pub(super) fn shard(meta: &ArrayMeta) -> Option<Vec<u64>> {
 
 /// The shape of the numbers that elements of a complex type are written as, which is what `--region` counts; `None` of other types.
 pub(super) fn written_shape(meta: &ArrayMeta) -> Option<Vec<u64>> {
-    pairs::written(&meta.data_type, meta.dims.len()).then(|| pairs::shape(&meta.shape()))
+    pairs::written(&meta.data_type, meta.dims.len()).then(|| pairs::shape(meta.shape()))
 }
 
 /// Names of the dimensions; `None` where no dimension has one.
