@@ -82,6 +82,9 @@ pub(crate) struct Selectors {
     #[arg(long, value_name = "N", value_parser = directory_path)]
     pub(crate) ifd: Option<String>,
     /// An index (kept as a length of 1) or a half-open range for each dimension: 0,2048:4096,:
+    ///
+    /// Complex integers are written as plain integers, (re, im) along the last dimension, where a range then counts these numbers:
+    /// two for each element. For --scaled, --mask and .png it counts elements.
     #[arg(long, value_name = "RANGES", value_parser = Selection::parse)]
     pub(crate) region: Option<Selection>,
     /// TIFF: the pixels that these bounds touch, in units of the CRS: least x, least y, greatest x, greatest y

@@ -462,3 +462,38 @@ fn bounds_are_a_region() {
     }
     fails(&["read", &small(&folder, "store"), "--bounds", "0,0,1,1", "-o", &a], 2);
 }
+
+#[test]
+fn regions_of_complex_integers_count_numbers() {
+    let folder = Folder::new();
+    let tiff = fixture("tiff/tiles_complex_int16.tif");
+    let (whole, part, npy_file) = (folder.path("whole.bin"), folder.path("part.bin"), folder.path("part.npy"));
+    succeeds(&["read", &tiff, "-o", &whole]);
+    let shape: Vec<usize> =
+        json(&["info", "--json", &tiff])["written_shape"].as_array().unwrap().iter().map(|n| usize::try_from(n.as_u64().unwrap()).unwrap()).collect();
+    let &[bands, rows, numbers] = shape.as_slice() else { panic!("{shape:?}") };
+    let whole = fs::read(&whole).unwrap();
+    assert_eq!(whole.len(), bands * rows * numbers * 2);
+    // Whole pairs, halves at either end, one number, none.
+    for columns in [0..numbers, 1..numbers - 1, 7..20, 6..21, numbers - 1..numbers, 5..5] {
+        let region = format!(":,3:11,{}:{}", columns.start, columns.end);
+        succeeds(&["read", &tiff, "--region", &region, "-o", &part]);
+        let at = |band: usize, row: usize| ((band * rows + row) * numbers + columns.start) * 2;
+        let places = (0..bands).flat_map(|band| (3..11).map(move |row| (band, row)));
+        let expected: Vec<u8> = places.flat_map(|(band, row)| whole[at(band, row)..][..columns.len() * 2].to_vec()).collect();
+        assert_eq!(fs::read(&part).unwrap(), expected, "{region}");
+        succeeds(&["read", &tiff, "--region", &region, "-o", &npy_file]);
+        assert_eq!(npy(&npy_file, &format!("'<i2', 'fortran_order': False, 'shape': ({bands}, 8, {})", columns.len())), expected);
+        let plan = json(&["plan", &tiff, "--region", &region, "--json"]);
+        assert_eq!(plan["output_bytes"], expected.len(), "{region}");
+        // Bands go one behind the other, each cropped.
+        let last = (bands - 1).to_string();
+        succeeds(&["read", &tiff, "--bands", &format!("{last},0"), "--region", &region, "-o", &part]);
+        let band = expected.len() / bands;
+        assert_eq!(fs::read(&part).unwrap(), [&expected[expected.len() - band..], &expected[..band]].concat(), "{region}");
+    }
+    // A mask has one number for each element.
+    succeeds(&["read", &tiff, "--mask", "--region", &format!(":,:,0:{}", numbers / 2), "-o", &part]);
+    assert_eq!(fs::read(&part).unwrap().len(), bands * rows * numbers / 2);
+    fails(&["read", &tiff, "--region", &format!(":,:,0:{}", numbers + 1), "-o", &part], 1);
+}

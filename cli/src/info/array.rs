@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use swath::model::{ArrayMeta, ChunkManifest, CodecSpec, DataType};
 
 use super::number;
+use crate::pairs;
 
 /// Names of the codecs of the usual chain, in the order of decoding; a mark that decodes nothing is none.
 pub(super) fn codecs(meta: &ArrayMeta) -> Vec<&str> {
@@ -17,6 +18,11 @@ pub(super) fn shard(meta: &ArrayMeta) -> Option<Vec<u64>> {
         ChunkManifest::Shards(shards) => Some(shards.outer_grid.chunk_shape()),
         _ => None,
     }
+}
+
+/// The shape of the numbers that elements of a complex type are written as, which is what `--region` counts; `None` of other types.
+pub(super) fn written_shape(meta: &ArrayMeta) -> Option<Vec<u64>> {
+    pairs::written(&meta.data_type, meta.dims.len()).then(|| pairs::shape(meta.shape()))
 }
 
 /// Names of the dimensions; `None` where no dimension has one.

@@ -29,6 +29,7 @@ pub(super) fn as_json(cog: &Cog) -> Value {
         "size": [width, height],
         "bands": bands,
         "dtype": main.and_then(|d| d.data_type().ok()).map(|t| t.to_string()),
+        "written_shape": meta.and_then(array::written_shape),
         "nodata": cog.nodata().map(number),
         "epsg": cog.crs().and_then(Crs::epsg),
         "crs_name": cog.crs().and_then(crs_name),
@@ -79,6 +80,11 @@ pub(super) fn print(out: &mut impl Write, cog: &Cog) -> io::Result<()> {
     match &full {
         Ok(full) => {
             line(out, "type", &full.data_type().to_string())?;
+            line(
+                out,
+                "written as",
+                &array::written_shape(full.meta()).map(|shape| format!("{} numbers, (re, im) along x", times(&shape))).unwrap_or_default(),
+            )?;
             line(out, "codecs", &array::codecs(full.meta()).join(", "))?;
         }
         Err(e) => line(out, "unreadable", &e.to_string())?,

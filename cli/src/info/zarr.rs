@@ -83,6 +83,7 @@ fn of(meta: &ArrayMeta) -> Value {
         "shape": meta.shape(),
         "chunks": meta.grid.chunk_shape(),
         "dtype": meta.data_type.to_string(),
+        "written_shape": array::written_shape(meta),
         "fill_value": array::fill_value(meta),
         "codecs": array::codecs(meta),
         "dims": array::names(meta),

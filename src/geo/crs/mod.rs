@@ -112,6 +112,11 @@ impl Crs {
         }
         let vertical_epsg = vertical::epsg(keys);
         if let (Some(horizontal), Some(vertical)) = (horizontal.epsg(), vertical_epsg)
+            && register::is_in_three_dimensions(horizontal, vertical)
+        {
+            return Some(Self::Epsg(vertical));
+        }
+        if let (Some(horizontal), Some(vertical)) = (horizontal.epsg(), vertical_epsg)
             && let Some(code) = register::compound(horizontal, vertical)
         {
             return Some(Self::Epsg(code));

@@ -105,6 +105,12 @@ pub(super) fn geodetic(code: u32) -> Option<GeodeticCrs> {
     Some(GeodeticCrs { name, epsg: Some(code), kind, datum, unit: unit(next(&mut fields)?)? })
 }
 
+/// Whether one geographic system is another with heights over its ellipsoid: writers give the code of all three axes where a vertical one stands.
+pub(super) fn is_in_three_dimensions(flat: u32, with_heights: u32) -> bool {
+    let (Some(flat), Some(with_heights)) = (geodetic(flat), geodetic(with_heights)) else { return false };
+    (flat.kind, with_heights.kind) == (GeodeticKind::Geographic2D, GeodeticKind::Geographic3D) && flat.datum == with_heights.datum
+}
+
 pub(super) fn vertical(code: u32) -> Option<VerticalCrs> {
     let mut fields = row(VERTICAL, code)?;
     let name = next(&mut fields)?;

@@ -259,6 +259,9 @@ fn datums_by_code_and_by_parts() {
 fn heights() {
     let of = |all: &[(u16, V)]| Crs::from_geokeys(&keys_of(1, all)).unwrap();
     assert_eq!(of(&[(1024, N(1)), (3072, N(28992)), (4096, N(5709))]), Crs::Epsg(7415));
+    // All three axes where the vertical one stands; of another datum it is no height of this system.
+    assert_eq!(of(&[(1024, N(2)), (2048, N(4326)), (4096, N(4979))]), Crs::Epsg(4979));
+    assert_eq!(of(&[(1024, N(2)), (2048, N(4258)), (4096, N(4979))]).epsg(), None);
     let pair = of(&[(1024, N(1)), (3072, N(32632)), (4096, N(5773))]);
     assert_eq!((pair.epsg(), pair.horizontal().epsg(), pair.to_string().as_str()), (None, Some(32632), "EPSG:32632+5773"));
     // Codes of pairs: WGS 84 with EGM96 heights, New York in feet with NAVD88 heights.

@@ -188,7 +188,8 @@ mod tests {
         );
         let compound = format!(r#"COMPD_CS["both",{UTM1},VERT_CS["EGM96 height",AUTHORITY["EPSG","5773"]]]"#);
         let bound = format!(r#"BOUNDCRS[SOURCECRS[{axes}],TARGETCRS[GEOGCRS["WGS 84",ID["EPSG",4326]]]]"#);
-        let table: [(&str, &str, Option<u32>, CrsKind, Option<f64>); 12] = [
+        type Row<'a> = (&'a str, &'a str, Option<u32>, CrsKind, Option<f64>);
+        let table: [Row<'_>; 12] = [
             (UTM1, "WGS 84 / UTM zone 31N", Some(32631), Projected, Some(1.0)),
             (&feet, "x, ID[\"a\" ", None, Projected, Some(0.3048)),
             (&axes, "k", Some(32631), Projected, Some(1000.0)),
