@@ -8,7 +8,7 @@ use ndarray::{ArrayView, ArrayViewD, Dimension, IxDyn};
 use crate::array::ChunkedArray;
 use crate::engine::{Element, Session, Target, wrong_type};
 use crate::error::{Error, Result};
-use crate::format::zarr::{Document, NewArray, NewHierarchy, Version};
+use crate::format::zarr::{Added, Document, NewArray, NewHierarchy, Version};
 use crate::io::Counters;
 use crate::model::{DataType, Got, IntoSelection, RawJson, Region, Want};
 
@@ -92,6 +92,15 @@ impl ZarrWriter {
     /// other, `Unsupported` for what this version of Zarr, or this build, cannot write; `Limit`, `Storage`.
     pub async fn array(&self, path: &str, array: &NewArray) -> Result<ArrayWriter> {
         let added = self.hierarchy().array(path.trim_matches('/'), array, &self.session.inner.limits)?;
+        let paths = added.paths.clone();
+        let made = self.made(added, array).await;
+        if made.is_err() {
+            self.hierarchy().withdraw(&paths);
+        }
+        made
+    }
+
+    async fn made(&self, added: Added, array: &NewArray) -> Result<ArrayWriter> {
         let target = Arc::new(Target::new(&self.session, added.stored, array.compressor())?);
         let read = self.session.array(added.array)?;
         self.put(added.documents).await?;

@@ -226,6 +226,8 @@ pub type Document = (ObjectKey, Bytes);
 pub struct Added {
     /// Its documents, and those of groups above it that were not there.
     pub documents: Vec<Document>,
+    /// The paths of these nodes.
+    pub paths: Vec<String>,
     /// The grid, chain and names of what is written: whole shards.
     pub stored: ArrayMeta,
     /// The array as it is read.
@@ -271,16 +273,27 @@ impl NewHierarchy {
     /// `Malformed` for a path that is no node's, `Usage` where something is there already or the parts of the description contradict each
     /// other, `Unsupported` for what this version cannot say, `Limit`.
     pub fn array(&mut self, path: &str, array: &NewArray, limits: &Limits) -> Result<Added> {
-        let mut documents = self.parents(path)?;
         if self.nodes.contains_key(path) {
             return Err(Error::usage(format!("there is a node at {path:?} already")));
         }
+        // Whatever may be refused is, before a group is taken for one that has its document.
+        check_name(path)?;
         let (document, attributes) = array.documents(self.version)?;
         let node = NewNode { document, attributes, is_array: true };
         let (stored, read) = (self.meta(path, &node, true, limits)?, self.meta(path, &node, false, limits)?);
+        let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at).chain([0, path.len()]);
+        let mut paths: Vec<String> =
+            ends.filter_map(|end| path.get(..end)).filter(|path| !self.nodes.contains_key(*path)).map(String::from).collect();
+        paths.dedup();
+        let mut documents = self.parents(path)?;
         documents.extend(self.put(path, &node)?);
         self.nodes.insert(path.to_owned(), node);
-        Ok(Added { documents, stored, array: read })
+        Ok(Added { documents, paths, stored, array: read })
+    }
+
+    /// Leaves nodes out again whose documents could not be put.
+    pub fn withdraw(&mut self, paths: &[String]) {
+        paths.iter().for_each(|path| drop(self.nodes.remove(path)));
     }
 
     /// The document that holds all others; none where the root is an array.

@@ -127,3 +127,24 @@ fn what_is_refused() {
     }
     assert!(new.group("g", &RawJson::of(&json!([1]))).is_err());
 }
+
+/// Groups above an array that was refused, or not put, have no documents yet: the next array's writing brings them.
+#[test]
+fn what_was_refused_or_withdrawn_is_not_there() {
+    let good = NewArray::new([8], DataType::F32, [2]);
+    let bad = NewArray::new([8], DataType::ComplexI16, [2]);
+    for version in [Version::V2, Version::V3] {
+        let mut new = hierarchy(version);
+        assert!(new.array("a/b", &bad, &Limits::default()).unwrap_err().is_unsupported());
+        assert!(new.consolidated().unwrap().is_none());
+        for _ in 0..2 {
+            let added = new.array("a/b", &good, &Limits::default()).unwrap();
+            assert_eq!(added.documents.len(), 3);
+            assert_eq!(added.paths, ["a", "", "a/b"]);
+            new.withdraw(&added.paths);
+        }
+        new.array("a/c", &good, &Limits::default()).unwrap();
+        let added = new.array("a/b", &good, &Limits::default()).unwrap();
+        assert_eq!((added.documents.len(), added.paths), (1, vec!["a/b".to_owned()]));
+    }
+}
