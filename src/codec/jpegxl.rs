@@ -19,7 +19,7 @@ pub(super) struct JpegXl {
 }
 
 /// Samples that frames may have beside those of the image: a frame of patches may be larger than the image it is for.
-const SPARE_SAMPLES: usize = 4 << 20;
+const SPARE_SAMPLES: usize = 2 << 20;
 
 fn options(chunk_elements: usize) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
@@ -34,9 +34,10 @@ fn failed(error: JxlError) -> Error {
     Error::codec("jpegxl", error.to_string())
 }
 
-/// Rounds of work on the frames of one image; a frame takes up to four. One that is never shown costs a few bytes and as much work as
-/// `sample_limit` allows, so that their number has to be limited too.
-const MOST_ROUNDS: u64 = 128;
+/// Rounds of work on the frames of one image: a frame takes two to four, whatever its size, and an image has one frame, or three with patches
+/// and a coarse one. A frame that is never shown costs a few bytes and as much work as `sample_limit` allows, so that their number has to
+/// be limited too.
+const MOST_ROUNDS: u64 = 32;
 
 /// Runs one task after the other, in so many rounds.
 struct Rounds(u64);
@@ -190,5 +191,31 @@ impl Layout {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn hidden_frames_are_limited() {
+        // The file is an input of the fuzz target: three bytes that choose the codec, then the stream.
+        const HIDDEN: usize = 60;
+        const HEADER: usize = 7;
+        const FRAME: usize = 31;
+        let stream = include_bytes!("../../testdata/bad/fuzz_codec_hidden_frames.bin").split_at(3).1;
+        let limits = Limits::default();
+        let chunk = ChunkContext::new(&[16, 16, 1], &DataType::U8, &limits);
+        let decode = |hidden: usize| {
+            let stream = [&stream[..HEADER], &stream[HEADER + (HIDDEN - hidden) * FRAME..]].concat();
+            let mut out = [0xaa; 256];
+            JpegXl { samples: 1 }.decode(&stream, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out)).map(|()| out)
+        };
+        for hidden in [0, 1, 4] {
+            assert_eq!(decode(hidden).unwrap(), [0; 256], "{hidden}");
+        }
+        assert!(matches!(decode(HIDDEN).unwrap_err().kind(), ErrorKind::Limit { .. }));
     }
 }

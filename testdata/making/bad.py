@@ -4,6 +4,8 @@ import json
 import struct
 import zlib
 
+from . import jpegxl
+
 LONG, SHORT, LONG8 = 4, 3, 16
 FORMATS = {SHORT: "H", LONG: "I", LONG8: "Q"}
 
@@ -137,6 +139,8 @@ def finds():
     """What fuzzing found, as the input of the target that the name says: fuzz_TARGET_WHAT.bin"""
     yield "fuzz_chain_widening.bin", bytes.fromhex("5e00500065" + "ff" * 44 + "66e6ff00000000"), \
         "steps that widen one after the other: 8 GiB between an LZW stream of a few bytes and a small chunk"
+    yield "fuzz_codec_hidden_frames.bin", bytes([0, 16, 16]) + jpegxl.hidden_frames(60, 830), \
+        "a JPEG XL image of 16 x 16 behind 60 frames that are never shown: 690,000 pixels of work for 32 bytes each"
 
 
 def make(out):

@@ -20,12 +20,12 @@ fn decode(codec: &CodecSpec, shape: &[u64], stream: &str) -> Result<Vec<u16>> {
     })
 }
 
-/// What it is, the codec, the shape, the stream in hexadecimal, the samples.
-type Row<'a> = (&'a str, &'a CodecSpec, &'a [u64], &'a str, &'a [u16]);
+/// A name, the codec, the chunk's shape, the stream in hexadecimal, the elements.
+type Case<'a> = (&'a str, &'a CodecSpec, &'a [u64], &'a str, &'a [u16]);
 
 #[test]
 fn streams_by_hand() {
-    let table: &[Row<'_>] = &[
+    let table: &[Case<'_>] = &[
         // A pixel of 5 and two more; one up, none, one down; three up, three down; a pixel of 15.
         ("thunderscan", &CodecSpec::ThunderScan, &[1, 8], "c5 02 5b 9d cf", &[5, 5, 5, 6, 5, 8, 5, 15]),
         ("thunderscan begins each row with 0", &CodecSpec::ThunderScan, &[2, 3], "c7 02 03", &[7, 7, 7, 0, 0, 0]),
