@@ -91,6 +91,7 @@ mod group;
 mod io;
 #[cfg(feature = "read")]
 mod pyramid;
+#[cfg(feature = "read")]
 mod writer;
 
 #[cfg(feature = "read")]
