@@ -30,6 +30,19 @@ pub enum ErrorKind {
     NotFound,
     /// The store did not deliver: network, permission, protocol.
     Storage(String),
+    /// The store did not let the request in: the credentials are missing, wrong or expired (401, 403).
+    Denied(String),
+    /// The server does not serve ranges, and the object is too large to be taken whole.
+    RangeUnsupported,
+    /// The server sent the object in a `Content-Encoding`, of which no range is a range of the object.
+    Encoded(String),
+    /// The time that the caller gave was over.
+    Deadline {
+        /// The time given.
+        given: std::time::Duration,
+        /// What the last request that failed before failed with, where one did.
+        last: Option<String>,
+    },
     /// The object is another one than when it was opened.
     ObjectChanged {
         /// The validator when it was opened.
@@ -124,6 +137,10 @@ impl Error {
     pub fn storage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Storage(message.into()))
     }
+    /// See [`ErrorKind::Denied`].
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Denied(message.into()))
+    }
     /// See [`ErrorKind::Malformed`].
     pub fn malformed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed(message.into()))
@@ -174,6 +191,11 @@ impl fmt::Display for ErrorKind {
             Self::Codec { codec, message } => write!(f, "{codec}: {message}"),
             Self::Checksum { codec } => write!(f, "{codec}: the checksum differs from the data"),
             Self::Limit { what, asked, allowed } => write!(f, "limit {what}: {asked} asked, {allowed} allowed"),
+            Self::Denied(m) => write!(f, "permission denied: {m}"),
+            Self::RangeUnsupported => f.write_str("the server does not serve ranges, and the object is too large to be taken whole"),
+            Self::Encoded(encoding) => write!(f, "the server sent the object in the encoding {encoding}, of which no range can be read"),
+            Self::Deadline { given, last: None } => write!(f, "not done within {given:?}"),
+            Self::Deadline { given, last: Some(last) } => write!(f, "not done within {given:?}; the last request that failed: {last}"),
             Self::Region(m) => write!(f, "region: {m}"),
             Self::DataType(m) => write!(f, "data type: {m}"),
             Self::Crs(m) => write!(f, "crs: {m}"),

@@ -101,12 +101,16 @@ pub use cog::{Cog, Sidecar, SidecarKind};
 #[cfg(feature = "read")]
 pub use dataset::{Dataset, OpenStats};
 #[cfg(feature = "read")]
-pub use engine::{DynArray, Element, Float, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
+pub use engine::{DynArray, Element, Float, OnChange, ReadOptions, ReadPlan, ReadStats, Request, Session, SessionBuilder, SessionOptions};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "read")]
 pub use georeference::ArrayGeoreference;
 #[cfg(feature = "read")]
 pub use group::{Child, Group};
+#[cfg(feature = "read")]
+pub use io::sign::{Signed, Signer};
+#[cfg(feature = "read")]
+pub use io::{Cost, NetworkOptions, Redirects};
 #[cfg(feature = "read")]
 pub use pyramid::ZarrPyramid;
 #[cfg(feature = "read")]

@@ -340,8 +340,8 @@ fn any_region_of_any_array() {
     let mut tight = without_caches();
     tight.limits.decoded_in_flight = 3000;
     tight.limits.stored_in_flight = 2000;
-    tight.merge_gap = 16;
-    tight.request_bytes = 1500;
+    tight.network.merge_gap = Some(16);
+    tight.network.request_bytes = 1500;
     let tight = Session::builder(tight).with_store(PREFIX, store.clone()).build().unwrap();
     let case = any_case().prop_flat_map(|case| {
         let regions = proptest::collection::vec(any_region(&case.shape), 12);

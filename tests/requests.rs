@@ -208,10 +208,10 @@ fn a_region_is_the_requests_that_the_plan_foretold() {
     type Change = fn(&mut SessionOptions);
     let ways: [(&str, Change); 5] = [
         ("default", |_| {}),
-        ("pieces of 100 kB", |o| o.request_bytes = 100_000),
-        ("pieces smaller than a tile", |o| o.request_bytes = 10_000),
-        ("no gap", |o| o.merge_gap = 0),
-        ("no gap, two connections", |o| (o.merge_gap, o.connections) = (0, 2)),
+        ("pieces of 100 kB", |o| o.network.request_bytes = 100_000),
+        ("pieces smaller than a tile", |o| o.network.request_bytes = 10_000),
+        ("no gap", |o| o.network.merge_gap = Some(0)),
+        ("no gap, two connections", |o| (o.network.merge_gap, o.network.connections_per_host) = (Some(0), 2)),
     ];
     let regions: [[Range<u64>; 3]; 6] = [
         [0..1, 0..1024, 0..1024],
@@ -350,7 +350,7 @@ fn a_dropped_read_stops_asking() {
     let server = serve_file(image(Packing::None).write());
     let session = session(|o| {
         forgetful(o);
-        (o.merge_gap, o.request_bytes, o.connections) = (0, 32 << 10, 2);
+        (o.network.merge_gap, o.network.request_bytes, o.network.connections_per_host) = (Some(0), 32 << 10, 2);
     });
     let array = session.block_on(level(&session, &server, 0));
     let total = session.block_on(array.plan(..)).unwrap().requests.len();
@@ -433,7 +433,7 @@ fn a_sharded_region_is_the_index_once_and_inner_ranges() {
     let shard = objects.iter().find(|(key, _)| key == "data/c/0/1").unwrap().1.clone();
     let index_at = (shard.len() - 16 * 16 - 4) as u64;
     let server = serve(objects);
-    let session = session(|o| (forgetful(o), o.merge_gap = 0).1);
+    let session = session(|o| (forgetful(o), o.network.merge_gap = Some(0)).1);
     session.block_on(async {
         let array = data(&session, &server).await;
         server.clear();
@@ -461,7 +461,7 @@ fn sixteen_readers_of_a_shard_read_its_index_once() {
     let index_at = (shard - 16 * 16 - 4) as u64;
     let server = serve(objects);
     server.server.set_latency(Duration::from_millis(100));
-    let session = session(|o| (forgetful(o), o.merge_gap = 0).1);
+    let session = session(|o| (forgetful(o), o.network.merge_gap = Some(0)).1);
     session.block_on(async {
         let array = data(&session, &server).await;
         server.clear();

@@ -381,7 +381,7 @@ fn a_dropped_read_stops_asking_and_lets_others_go_on() {
         let store = Arc::new(Watched::default());
         let mut options = options();
         // One connection and one chunk's budget: what a dropped read does not give back, nobody else gets.
-        options.connections = 1;
+        options.network.connections_per_host = 1;
         options.limits.decoded_in_flight = 8;
         options.limits.stored_in_flight = 8;
         options.byte_cache = 0;
@@ -446,7 +446,7 @@ fn crowded() -> (Arc<Watched>, Session, ChunkedArray, Array2<u16>) {
     let mut options = options();
     options.limits.decoded_in_flight = 100;
     options.limits.stored_in_flight = 100;
-    options.connections = 2;
+    options.network.connections_per_host = 2;
     options.byte_cache = 0;
     options.chunk_cache = 0;
     let session = builder(&store, options).build().unwrap();

@@ -198,7 +198,7 @@ fn a_shard_of_a_server_without_suffix_ranges() {
     let (server, _) = serve(array.write_v3_sharded(8));
     server.set_latency(Duration::ZERO);
     server.fault("/cube.zarr/data/c/0/0", Fault::NoSuffix(416));
-    let session = session(|o| o.merge_gap = 0);
+    let session = session(|o| o.network.merge_gap = Some(0));
     session.block_on(async {
         let array = session.open_zarr(&server.url("/cube.zarr")).await.unwrap().array("data").await.unwrap();
         server.take_seen();

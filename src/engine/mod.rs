@@ -3,6 +3,7 @@
 mod array;
 mod element;
 mod meaning;
+mod options;
 mod output;
 mod plan;
 mod pool;
@@ -14,6 +15,7 @@ mod text;
 mod write;
 
 pub use element::{Element, Float};
+pub use options::{OnChange, ReadOptions};
 pub use output::DynArray;
 pub use plan::{ReadPlan, Request};
 pub use session::{Session, SessionBuilder, SessionOptions};

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::options::ReadOptions;
 use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
-use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, MergePolicy};
+use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, NetworkOptions};
 use crate::model::{Limits, Page, PageId, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -53,12 +54,10 @@ pub struct SessionOptions {
     pub chunk_cache: u64,
     /// Bytes of the cache of chunk tables' pages and shard indexes. Default 64 MiB.
     pub page_cache: u64,
-    /// Gaps between ranges below this many bytes are read over. Default 64 KiB.
-    pub merge_gap: u64,
-    /// Runs of ranges are cut near this many bytes. Default 8 MiB.
-    pub request_bytes: u64,
-    /// Requests in flight at once. Default 16.
-    pub connections: usize,
+    /// How the network is used: costs, bounds, time-outs, repetitions.
+    pub network: NetworkOptions,
+    /// What a read or an opening may cost, where its handle says nothing else.
+    pub read: ReadOptions,
     /// Headers sent with plain HTTP(S) requests to the hosts that something was opened on: not to cloud stores, nor to what a file refers to.
     pub headers: Vec<(String, Secret)>,
     /// Requests to cloud stores are not signed.
@@ -71,16 +70,14 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        let merge = MergePolicy::default();
         Self {
             limits: Limits::default(),
             threads: 0,
             byte_cache: 64 << 20,
             chunk_cache: 128 << 20,
             page_cache: 64 << 20,
-            merge_gap: merge.gap,
-            request_bytes: merge.most,
-            connections: merge.connections,
+            network: NetworkOptions::default(),
+            read: ReadOptions::default(),
             headers: Vec::new(),
             anonymous: false,
             allowed_references: Vec::new(),
@@ -126,15 +123,13 @@ impl SessionBuilder {
     /// `Storage` where threads cannot be started.
     pub fn build(self) -> Result<Session> {
         let Self { options, stores, registry, trusted_mmap } = self;
-        let merge = MergePolicy { gap: options.merge_gap, most: options.request_bytes, connections: options.connections, ..MergePolicy::default() };
         let io = IoOptions {
             headers: options.headers,
             anonymous: options.anonymous,
             stores,
             byte_cache: options.byte_cache,
-            merge,
+            network: options.network,
             trusted_mmap,
-            ..IoOptions::default()
         };
         let limits = options.limits;
         Ok(Session {

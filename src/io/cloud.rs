@@ -72,8 +72,8 @@ impl Cloud {
         Ok(Self {
             headers,
             anonymous: options.anonymous,
-            retry: RetryConfig { backoff: BackoffConfig::default(), max_retries: options.retries, retry_timeout: options.retry_timeout },
-            timeouts: wire::Timeouts { connect: options.connect_timeout, read: options.read_timeout },
+            retry: RetryConfig { backoff: BackoffConfig::default(), max_retries: 3, retry_timeout: std::time::Duration::from_secs(30) },
+            timeouts: wire::Timeouts { connect: options.network.connect_timeout, read: options.network.first_byte_timeout },
             clients: OnceLock::new(),
             stores: Mutex::new(LruCache::new(STORES)),
         })

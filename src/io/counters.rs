@@ -1,7 +1,10 @@
 //! What the reads of one user cost, counted as it happens.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::error::{Error, Result};
 
 /// Counters of one read, or of everything a session does.
 #[derive(Debug, Default)]
@@ -12,12 +15,17 @@ pub(crate) struct Counters {
     cache_bytes: AtomicU64,
     shared: AtomicU64,
     waited_nanos: AtomicU64,
+    retries: AtomicU64,
+    asked: AtomicU64,
+    max_requests: Option<u64>,
+    max_bytes: Option<u64>,
+    last_failure: Mutex<Option<String>>,
 }
 
 /// The state of [`Counters`] at one moment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CountersSnapshot {
-    /// Requests sent to stores, local reads included; retries inside a store are not seen here.
+    /// Requests sent to stores, local reads and repeated ones included.
     pub(crate) requests: u64,
     /// Bytes of the bodies that came back.
     pub(crate) bytes: u64,
@@ -29,9 +37,21 @@ pub(crate) struct CountersSnapshot {
     pub(crate) shared: u64,
     /// Time from sending to landing, summed over the requests: more than the wall clock where they run side by side.
     pub(crate) waited: Duration,
+    /// Requests that were sent again, for whatever reason.
+    pub(crate) retries: u64,
 }
 
 impl Counters {
+    /// Counters that let no more requests, and no more bytes, through than this.
+    pub(crate) fn capped(max_requests: Option<u64>, max_bytes: Option<u64>) -> Self {
+        Self { max_requests, max_bytes, ..Self::default() }
+    }
+
+    /// What the last request that failed, and was sent again, failed with.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn snapshot(&self) -> CountersSnapshot {
         CountersSnapshot {
             requests: self.requests.load(Relaxed),
@@ -40,11 +60,28 @@ impl Counters {
             cache_bytes: self.cache_bytes.load(Relaxed),
             shared: self.shared.load(Relaxed),
             waited: Duration::from_nanos(self.waited_nanos.load(Relaxed)),
+            retries: self.retries.load(Relaxed),
         }
     }
 
-    pub(super) fn request(&self) {
-        self.requests.fetch_add(1, Relaxed);
+    /// A request for about so many bytes is about to be sent.
+    pub(super) fn request(&self, bytes: u64) -> Result<()> {
+        let over = |what, asked: u64, allowed: Option<u64>| allowed.filter(|a| asked > *a).map(|a| Error::limit(what, asked, a));
+        let requests = self.requests.fetch_add(1, Relaxed) + 1;
+        let asked = self.asked.fetch_add(bytes, Relaxed).saturating_add(bytes);
+        match over("max_requests", requests, self.max_requests).or_else(|| over("max_bytes", asked, self.max_bytes)) {
+            Some(e) => {
+                self.requests.fetch_sub(1, Relaxed); // it is not sent
+                Err(e)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A request failed, and is about to be sent again.
+    pub(super) fn retry(&self, why: &Error) {
+        self.retries.fetch_add(1, Relaxed);
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
     }
 
     pub(super) fn landed(&self, bytes: usize, waited: Duration) {

@@ -16,7 +16,7 @@ use super::cache::unpinned;
 use super::counters::Counters;
 use super::flight::{Entered, Ticket};
 use super::local::{self, changed, slice};
-use super::ranges::merge_and_split;
+use super::ranges::{MergePolicy, merge_and_split};
 use super::request::{self, Answer, Part};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
@@ -166,7 +166,9 @@ impl Inner {
         }
         let object = want.object();
         let part = part(want)?;
-        counters.request();
+        if let Err(e) = counters.request(0) {
+            return Some(Err(e));
+        }
         Some(self.stores.place(object).and_then(|place| match place {
             Place::Local(path) => self.stores.files.read(&path, object, &part).map(|answer| got(answer, counters)),
             Place::Store { .. } => Err(Error::storage("not a local file").in_object(object.url())),
@@ -209,11 +211,11 @@ impl Inner {
                 _ => jobs.push((Job::Single, vec![index])),
             }
         }
-        let local = self.merge.local();
+        let local = MergePolicy::default().local();
         for (object, indexes) in objects {
             let spans: Vec<Range<u64>> = indexes.iter().map(|&i| if let Want::Range(span) = &wants[i] { span.range() } else { 0..0 }).collect();
-            let policy = if self.stores.kind(object) == Kind::Local { &local } else { &self.merge };
-            for run in merge_and_split(&spans, policy) {
+            let policy = if self.stores.kind(object) == Kind::Local { local.clone() } else { self.hosts.of(object).merge() };
+            for run in merge_and_split(&spans, &policy) {
                 let members = run.spans.iter().map(|&s| indexes[s]).collect();
                 jobs.push((Job::Ranges { object: object.clone(), requests: run.requests }, members));
             }
@@ -277,12 +279,13 @@ impl Inner {
 
     /// One request, when a connection is free.
     async fn ask(&self, object: &ObjectKey, part: Part, counters: &Counters) -> Result<Option<Answer>> {
-        let _connection = self.connections.acquire().await;
+        let host = self.hosts.of(object);
+        let _slot = host.admit(0).await;
         let sent = Instant::now();
         let answer = match self.stores.place(object)? {
-            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, &self.suffixes, counters).await?,
+            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, &host, counters).await?,
             Place::Local(path) => {
-                counters.request();
+                counters.request(0)?;
                 let (stores, object) = (self.stores.clone(), object.clone());
                 blocking(move || stores.files.read(&path, &object, &part)).await?
             }
@@ -293,14 +296,14 @@ impl Inner {
     }
 
     async fn list(&self, prefix: &ObjectKey, counters: &Counters) -> Result<Got> {
-        let _connection = self.connections.acquire().await;
+        let _slot = self.hosts.of(prefix).admit(0).await;
         if self.stores.kind(prefix) == Kind::Http {
             return Ok(Got::Names(None));
         }
         match self.stores.place(prefix)? {
             Place::Store { store, path } => request::list(store.as_ref(), &path, prefix, &self.limits, counters).await.map(Got::Names),
             Place::Local(path) => {
-                counters.request();
+                counters.request(0)?;
                 let (prefix, limits) = (prefix.clone(), self.limits.clone());
                 let names = blocking(move || local::list(&path, &prefix, &limits)).await?;
                 Ok(names.map_or(Got::Missing, |names| Got::Names(Some(names))))

@@ -16,6 +16,7 @@ mod counters;
 mod errors;
 mod fetch;
 mod flight;
+mod host;
 mod limit;
 mod local;
 mod names;
@@ -23,8 +24,8 @@ mod options;
 mod put;
 mod ranges;
 mod request;
+pub(crate) mod sign;
 mod store;
-mod suffixes;
 #[cfg(feature = "cloud")]
 mod wire;
 
@@ -38,7 +39,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::error::{Error, Result};
@@ -51,8 +51,8 @@ pub(crate) use cache::ByteCache;
 pub(crate) use counters::Counters;
 pub(crate) use fetch::PlannedRequest;
 pub(crate) use limit::{Admission, Permit};
+pub use options::{Cost, NetworkOptions, Redirects};
 pub(crate) use options::{IoOptions, MapFile};
-pub(crate) use ranges::MergePolicy;
 
 /// Rounds after which a parser that is still not done is given up.
 const MOST_ROUNDS: usize = 10_000;
@@ -69,12 +69,10 @@ struct Inner {
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
     stores: Arc<Stores>,
-    merge: MergePolicy,
+    hosts: host::Hosts,
     limits: Limits,
     cache: ByteCache<CacheKey, Cached>,
     flights: Flights<Want, Waiter, AbortHandle>,
-    connections: Semaphore,
-    suffixes: suffixes::Suffixes,
 }
 
 impl Io {
@@ -95,9 +93,7 @@ impl Io {
             limits,
             cache: ByteCache::new(options.byte_cache),
             flights: Flights::new(),
-            connections: Semaphore::new(options.merge.connections.clamp(1, Semaphore::MAX_PERMITS)),
-            merge: options.merge,
-            suffixes: suffixes::Suffixes::default(),
+            hosts: host::Hosts::new(&options.network),
         })))
     }
 
@@ -230,6 +226,6 @@ impl Drop for Inner {
 
 impl fmt::Debug for Io {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Io").field("merge", &self.0.merge).finish_non_exhaustive()
+        f.debug_struct("Io").finish_non_exhaustive()
     }
 }

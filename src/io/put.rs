@@ -23,7 +23,7 @@ impl Io {
         if inner.stores.kind(key) == Kind::Http {
             return Err(Error::unsupported("writing over plain HTTP").in_object(key.url()));
         }
-        let _connection = inner.connections.acquire().await;
+        let _slot = inner.hosts.of(key).admit(bytes.len() as u64).await;
         match inner.stores.place(key)? {
             Place::Store { store, path } => {
                 store.put_opts(&path, bytes.into(), PutOptions::default()).await.map_err(|e| errors::from_store(&e, key))?;

@@ -13,8 +13,8 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
 use super::counters::Counters;
 use super::errors;
+use super::host::Host;
 use super::local::{changed, slice};
-use super::suffixes::Suffixes;
 use crate::error::{Error, Result};
 use crate::model::{Limits, ObjectKey};
 
@@ -52,11 +52,11 @@ pub(super) async fn ask(
     path: &Path,
     key: &ObjectKey,
     part: &Part,
-    suffixes: &Suffixes,
+    host: &Host,
     counters: &Counters,
 ) -> Result<Option<Answer>> {
     let is_suffix = matches!(part, Part::Suffix(_));
-    if is_suffix && suffixes.are_refused(key) {
+    if is_suffix && host.suffixes_are_refused() {
         return by_size(None, store, path, key, part, counters).await;
     }
     let range = match part {
@@ -64,14 +64,14 @@ pub(super) async fn ask(
         Part::Suffix(length) => Some(GetRange::Suffix(*length)),
         Part::Whole { .. } => None,
     };
-    counters.request();
+    counters.request(0)?;
     match store.get_opts(path, options(key, range, false)).await {
         Ok(result) => accept(result, key, part).await.map(Some),
         Err(e) => {
             let answer = refused(e, store, path, key, part, counters).await?;
             // Of an empty object every suffix is refused.
             if is_suffix && answer.as_ref().is_some_and(|answer| !answer.bytes.is_empty()) {
-                suffixes.refused(key);
+                host.refuses_suffixes();
             }
             Ok(answer)
         }
@@ -111,7 +111,7 @@ async fn by_size(
     counters: &Counters,
 ) -> Result<Option<Answer>> {
     use object_store::Error as E;
-    counters.request();
+    counters.request(0)?;
     let meta = match store.get_opts(path, options(key, None, true)).await {
         Ok(head) => head.meta,
         Err(E::NotFound { .. }) => return Ok(None),
@@ -130,7 +130,7 @@ async fn by_size(
         return Ok(Some(Answer { bytes: Bytes::new(), size: Some(meta.size), version, whole: None }));
     }
     let pinned = if key.version().is_some() { key.clone() } else { key.with_version(version) };
-    counters.request();
+    counters.request(0)?;
     match store.get_opts(path, options(&pinned, Some(GetRange::Bounded(range.clone())), false)).await {
         Ok(result) => accept(result, &pinned, &Part::Range(range)).await.map(Some),
         Err(e) => Err(errors::from_store(&e, key)),
@@ -224,7 +224,7 @@ pub(super) async fn list(
     counters: &Counters,
 ) -> Result<Option<Vec<String>>> {
     use object_store::Error as E;
-    counters.request();
+    counters.request(0)?;
     let found = match store.list_with_delimiter(Some(prefix)).await {
         Ok(found) => found,
         Err(E::NotSupported { .. } | E::NotImplemented { .. } | E::PermissionDenied { .. } | E::Unauthenticated { .. }) => return Ok(None),

@@ -10,7 +10,7 @@ use crate::io::fetch::Fetch;
 const MIB: u64 = 1 << 20;
 
 fn quick() -> IoOptions {
-    IoOptions { retries: 1, retry_timeout: Duration::from_secs(2), ..IoOptions::default() }
+    IoOptions { network: NetworkOptions { attempts: 2, ..NetworkOptions::default() }, ..IoOptions::default() }
 }
 
 fn uncached() -> IoOptions {
@@ -152,8 +152,8 @@ fn a_dropped_fetch_stops_asking_unless_another_waits() {
     let server = Server::start();
     server.put("/a", pattern(4 << 20));
     server.set_latency(Duration::from_millis(30));
-    let merge = MergePolicy { connections: 2, gap: 0, ..MergePolicy::default() };
-    let io = io(IoOptions { merge, ..uncached() });
+    let network = NetworkOptions { connections_per_host: 2, merge_gap: Some(0), ..NetworkOptions::default() };
+    let io = io(IoOptions { network, ..uncached() });
     let key = io.object(&server.url("/a")).unwrap();
     let wants: Vec<Want> = (0..100).map(|i| range(&key, i * 1000, 10)).collect();
     let mut first = io.fetch(wants.clone(), Arc::default());
