@@ -21,7 +21,7 @@ use super::request::{self, Answer, Part};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ByteSpan, Got, Limits, ObjectKey, Want, reserve};
+use crate::model::{Got, Limits, ObjectKey, Want, reserve};
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
@@ -37,29 +37,6 @@ pub(crate) struct PlannedRequest {
     pub(crate) length: Option<u64>,
     /// The indexes of the wants it serves.
     pub(crate) wants: Vec<usize>,
-}
-
-/// What the byte cache is asked for: the version stands in the value.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum CacheKey {
-    Range(Arc<str>, u64, u64),
-    Suffix(Arc<str>, u64),
-    Whole(Arc<str>),
-}
-
-impl CacheKey {
-    pub(super) fn url(&self) -> &str {
-        match self {
-            Self::Range(url, ..) | Self::Suffix(url, _) | Self::Whole(url) => url,
-        }
-    }
-}
-
-#[derive(Clone)]
-pub(super) struct Cached {
-    bytes: Bytes,
-    size: Option<u64>,
-    version: Option<Arc<str>>,
 }
 
 /// A piece of work: what is fetched together.
@@ -175,23 +152,9 @@ impl Inner {
         }))
     }
 
-    /// The answer of the byte cache.
+    /// The answer that is at hand.
     pub(super) fn cached(&self, want: &Want) -> Option<Got> {
-        let key = cache_key(want)?;
-        let of_version = |cached: &Cached| want.object().version().is_none_or(|pinned| cached.version.as_ref() == Some(pinned));
-        if let Some(Cached { bytes, size, version }) = self.cache.get(&key).filter(of_version)
-            && !matches!(want, Want::Whole { most, .. } if bytes.len() as u64 > *most)
-        {
-            return Some(Got::Bytes { bytes, size, version });
-        }
-        let Cached { bytes, size, version } = self.cache.get(&CacheKey::Whole(url(want.object()))).filter(of_version)?;
-        let length = bytes.len() as u64;
-        let range = match want {
-            Want::Range(span) => span.start.min(length)..span.end().min(length),
-            Want::Suffix { length: asked, .. } => length.saturating_sub(*asked)..length,
-            _ => return None,
-        };
-        Some(Got::Bytes { bytes: slice(&bytes, &range)?, size, version })
+        self.kept.get(want)
     }
 
     /// Groups wants, none of them twice, into jobs: a pure function of the wants and the policy.
@@ -315,17 +278,13 @@ impl Inner {
         if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) || answer.whole.is_some() {
             return;
         }
-        let Some(key) = cache_key(want) else { return };
-        let bytes = unpinned(bytes, answer.bytes.len());
-        let weight = bytes.len() as u64;
-        self.cache.insert(key, Cached { bytes, size: answer.size, version: answer.version.clone() }, weight);
+        self.kept.put(want, unpinned(bytes, answer.bytes.len()), answer.size, answer.version.clone());
     }
 
     /// What a server that ignores ranges sent is kept as a whole.
     fn keep_whole(&self, object: &ObjectKey, answer: &Answer) {
         if let Some(bytes) = answer.whole.clone() {
-            let weight = bytes.len() as u64;
-            self.cache.insert(CacheKey::Whole(url(object)), Cached { bytes, size: answer.size, version: answer.version.clone() }, weight);
+            self.kept.put_whole(object, bytes, answer.version.clone());
         }
     }
 }
@@ -423,19 +382,6 @@ fn part(want: &Want) -> Option<Part> {
         Want::Range(span) => Some(Part::Range(span.range())),
         Want::Suffix { length, .. } => Some(Part::Suffix(*length)),
         Want::Whole { most, .. } => Some(Part::Whole { most: *most }),
-        Want::List { .. } => None,
-    }
-}
-
-fn url(object: &ObjectKey) -> Arc<str> {
-    object.url().into()
-}
-
-fn cache_key(want: &Want) -> Option<CacheKey> {
-    match want {
-        Want::Range(ByteSpan { object, start, length }) => Some(CacheKey::Range(url(object), *start, *length)),
-        Want::Suffix { object, length } => Some(CacheKey::Suffix(url(object), *length)),
-        Want::Whole { object, .. } => Some(CacheKey::Whole(url(object))),
         Want::List { .. } => None,
     }
 }

@@ -125,8 +125,10 @@ pub(crate) struct IoOptions {
     pub(crate) anonymous: bool,
     /// The caller's own stores by URL prefix; the longest prefix wins, and the rest of the URL is the key.
     pub(crate) stores: Vec<(String, Arc<dyn ObjectStore>)>,
-    /// Bytes of responses kept. 0 keeps none; local files and `memory:` objects are never kept. Default 64 MiB.
-    pub(crate) byte_cache: u64,
+    /// Bytes of all that is kept in memory. Default 256 MiB; 0 = nothing.
+    pub(crate) cache_bytes: u64,
+    /// Whether stored bytes are kept; those of local files and `memory:` objects never are. Default yes.
+    pub(crate) cache_stored: bool,
     pub(crate) network: NetworkOptions,
     /// Reads local files as views of their pages. The caller vouches that the files do not change.
     pub(crate) trusted_mmap: Option<MapFile>,
@@ -138,7 +140,8 @@ impl Default for IoOptions {
             headers: Vec::new(),
             anonymous: false,
             stores: Vec::new(),
-            byte_cache: 64 << 20,
+            cache_bytes: 256 << 20,
+            cache_stored: true,
             network: NetworkOptions::default(),
             trusted_mmap: None,
         }
