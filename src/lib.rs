@@ -110,7 +110,7 @@ pub use group::{Child, Group};
 #[cfg(feature = "read")]
 pub use io::sign::{Signed, Signer};
 #[cfg(feature = "read")]
-pub use io::{Cost, NetworkOptions, Redirects};
+pub use io::{Cost, DiskCache, NetworkOptions, Redirects};
 #[cfg(feature = "read")]
 pub use pyramid::ZarrPyramid;
 #[cfg(feature = "read")]

@@ -13,6 +13,7 @@ mod cache;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod counters;
+mod disk;
 mod errors;
 mod fetch;
 mod flight;
@@ -52,6 +53,7 @@ use kept::Kept;
 use store::{Kind, Place, Stores};
 
 pub(crate) use counters::Counters;
+pub use disk::DiskCache;
 pub(crate) use fetch::PlannedRequest;
 pub(crate) use limit::{Admission, Permit};
 pub(crate) use memory::Memory;
