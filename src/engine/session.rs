@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
-use crate::io::{Admission, Io, IoOptions, MapFile, NetworkOptions};
+use crate::io::{Admission, DiskCache, Io, IoOptions, MapFile, NetworkOptions};
 use crate::model::{Limits, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -53,6 +53,11 @@ pub struct SessionOptions {
     pub cache_stored: bool,
     /// Whether decoded chunks are kept: those of reads that take up to a quarter of [`cache_bytes`](Self::cache_bytes). Default yes.
     pub cache_decoded: bool,
+    /// Keeps stored bytes of remote objects on disk, too, for all processes that name the same folder. Default none.
+    ///
+    /// It stands between memory and the network, and a read never fails for it. [`ChunkedArray::plan`](crate::ChunkedArray::plan) does not look
+    /// into it: it tells what is asked for where nothing is there.
+    pub disk_cache: Option<DiskCache>,
     /// How the network is used: costs, bounds, time-outs, repetitions.
     pub network: NetworkOptions,
     /// What a read or an opening may cost, where its handle says nothing else.
@@ -75,6 +80,7 @@ impl Default for SessionOptions {
             cache_bytes: 256 << 20,
             cache_stored: true,
             cache_decoded: true,
+            disk_cache: None,
             network: NetworkOptions::default(),
             read: ReadOptions::default(),
             headers: Vec::new(),
@@ -119,7 +125,7 @@ impl SessionBuilder {
     /// Makes the session.
     ///
     /// # Errors
-    /// `Storage` where threads cannot be started.
+    /// `Storage` where threads cannot be started, or the cache on disk cannot be used.
     pub fn build(self) -> Result<Session> {
         let Self { options, stores, registry, trusted_mmap } = self;
         let io = IoOptions {
@@ -128,6 +134,7 @@ impl SessionBuilder {
             stores,
             cache_bytes: options.cache_bytes,
             cache_stored: options.cache_stored,
+            disk_cache: options.disk_cache,
             network: options.network,
             trusted_mmap,
         };
@@ -170,7 +177,7 @@ impl Session {
     /// A session with these options.
     ///
     /// # Errors
-    /// `Storage` where threads cannot be started.
+    /// `Storage` where threads cannot be started, or the cache on disk cannot be used.
     pub fn with_options(options: SessionOptions) -> Result<Self> {
         Self::builder(options).build()
     }
@@ -203,10 +210,10 @@ impl Session {
     /// that a file of references names in other objects are forgotten with the file of references.
     ///
     /// # Errors
-    /// What is no URL, or of an unknown scheme.
+    /// `Usage` or `Unsupported` for what is no URL, or of an unknown scheme; `Storage` where the cache on disk may still hold of it.
     pub async fn forget(&self, url: &str) -> Result<()> {
-        self.inner.io.forget(&self.inner.io.object(url)?);
-        Ok(())
+        let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
+        self.spawn(async move { io.forget(&object).await }).await
     }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -225,6 +232,13 @@ impl SessionInner {
     /// Whether so many bytes of decoded chunks are worth keeping: not those of a read that is large beside the cache.
     pub(crate) fn keeps_decoded(&self, bytes: u64) -> bool {
         self.cache_decoded && bytes <= self.io.memory().budget() / 4
+    }
+}
+
+impl Drop for SessionInner {
+    /// What was read is for other processes, too: it is written before this one may end.
+    fn drop(&mut self) {
+        self.io.settle();
     }
 }
 

@@ -7,7 +7,6 @@
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use lru::LruCache;
 
 /// What an entry costs beside its value: key, links, table.
@@ -159,11 +158,6 @@ impl<K: Hash + Eq, V: Clone> ByteCache<K, V> {
     }
 }
 
-/// `slice`, or a copy of it where it would keep a buffer of `whole` bytes alive that is more than twice its size.
-pub(crate) fn unpinned(slice: &Bytes, whole: usize) -> Bytes {
-    if slice.len() < whole / 2 { Bytes::copy_from_slice(slice) } else { slice.clone() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,15 +227,6 @@ mod tests {
         assert_eq!(kept(&cache, 0..4), [1], "what is replaced is gone, also where the new one is not kept");
         cache.insert(3, 3, 1000 - ENTRY_OVERHEAD);
         assert_eq!(kept(&cache, 0..4), [1, 3]);
-    }
-
-    #[test]
-    fn a_small_slice_does_not_pin_its_buffer() {
-        let whole = Bytes::from(vec![1_u8; 1000]);
-        let small = whole.slice(10..20);
-        assert_ne!(unpinned(&small, 1000).as_ptr(), small.as_ptr());
-        let large = whole.slice(0..600);
-        assert_eq!(unpinned(&large, 1000).as_ptr(), large.as_ptr());
     }
 
     /// The same policy over two lists, the most recently used last.

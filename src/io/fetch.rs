@@ -12,16 +12,18 @@ use futures_util::future::try_join_all;
 use futures_util::stream::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::cache::unpinned;
 use super::counters::Counters;
+use super::disk::Lease;
 use super::flight::{Entered, Ticket};
-use super::local::{self, changed, slice};
+use super::kept::Left;
+use super::local::{self, Answer, changed};
 use super::ranges::{MergePolicy, merge_and_split};
-use super::request::{self, Answer, Part};
+use super::request::{self, Asker, Part, Sink, Told};
+use super::sinks::{One, Share, Spans};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Got, Limits, ObjectKey, Want, reserve};
+use crate::model::{Got, Limits, ObjectKey, Want};
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
@@ -189,73 +191,152 @@ impl Inner {
     /// Starts a job; whatever becomes of it, its flights land.
     fn launch(self: &Arc<Self>, job: Job, keys: Vec<Want>, counters: &Arc<Counters>) {
         let id = self.flights.launch(keys.clone());
-        let landing = Landing { inner: self.clone(), job: id };
+        let landing = Landing { inner: self.clone(), job: id, wants: keys };
         let counters = counters.clone();
         let task = self.handle.spawn(async move {
             let inner = landing.inner.clone();
-            let answers = match job {
-                Job::Ranges { object, requests } => inner.ranges(&object, &requests, &keys, &counters).await,
-                Job::Single => inner.single(&keys[0], &counters).await.map(|got| vec![got]),
-            };
-            if let Err(error) = &answers
-                && let ErrorKind::ObjectChanged { .. } = error.kind()
-            {
-                inner.forget(keys[0].object());
+            let done = inner.work(job, &landing, &counters).await;
+            if let Err(error) = done {
+                if let (ErrorKind::ObjectChanged { .. }, Some(want)) = (error.kind(), landing.wants.first()) {
+                    // What changed is told, whether or not the old bytes could be removed: they are of another version.
+                    let _still_on_disk = inner.forget(want.object()).await;
+                }
+                landing.tell(&Err(error));
             }
-            landing.tell(answers);
         });
         if let Some(late) = self.flights.set_abort(id, task.abort_handle()) {
             late.abort();
         }
     }
 
-    /// One answer a want, in their order.
-    async fn ranges(&self, object: &ObjectKey, requests: &[Range<u64>], wants: &[Want], counters: &Counters) -> Result<Vec<Got>> {
-        let ask = |range: &Range<u64>| self.ask(object, Part::Range(range.clone()), counters);
-        let answer = match requests {
-            [one] => ask(one).await?,
-            several => join(object, try_join_all(several.iter().map(ask)).await?)?,
+    /// Tells what other processes left on disk, and fetches the rest.
+    async fn work(&self, job: Job, landing: &Landing, counters: &Counters) -> Result<()> {
+        let all: Vec<usize> = (0..landing.wants.len()).collect();
+        let tell = |number: usize, got: Got| {
+            counters.cache_hit(length(&got));
+            landing.tell_one(number, got);
         };
-        let Some(answer) = answer else { return Ok(vec![Got::Missing; wants.len()]) };
-        self.keep_whole(object, &answer);
-        let start = requests.first().map_or(0, |r| r.start);
-        let length = answer.bytes.len() as u64;
-        let mut out = Vec::with_capacity(wants.len());
-        for want in wants {
-            let Want::Range(span) = want else { continue };
-            let from = span.start.saturating_sub(start).min(length);
-            let to = span.end().saturating_sub(start).min(length);
-            let bytes = slice(&answer.bytes, &(from..to)).unwrap_or_default();
-            self.keep(want, &bytes, &answer);
-            out.push(Got::Bytes { bytes, size: answer.size, version: answer.version.clone() });
+        let Left { numbers, lease } = self.kept.from_disk(&self.stores, &landing.wants, &all, tell).await;
+        if numbers == all {
+            return self.run(job, landing, &all, lease.as_ref(), counters).await;
         }
-        Ok(out)
+        let wants: Vec<Want> = numbers.iter().map(|&n| landing.wants[n].clone()).collect();
+        let rest = self.jobs(&wants).into_iter().map(|(job, members)| {
+            let (numbers, lease): (Vec<usize>, _) = (members.into_iter().map(|m| numbers[m]).collect(), lease.as_ref());
+            async move { self.run(job, landing, &numbers, lease, counters).await }
+        });
+        try_join_all(rest).await.map(|_| ())
     }
 
-    async fn single(&self, want: &Want, counters: &Counters) -> Result<Got> {
+    /// Fetches the wants of these numbers.
+    async fn run(&self, job: Job, landing: &Landing, numbers: &[usize], lease: Option<&Arc<Lease>>, counters: &Counters) -> Result<()> {
+        match job {
+            Job::Ranges { object, requests } => self.ranges(&object, &requests, landing, numbers, lease, counters).await,
+            Job::Single => {
+                for &number in numbers {
+                    let got = self.single(&landing.wants[number], lease, counters).await?;
+                    landing.tell_one(number, got);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// One answer a want, told as soon as its bytes are whole.
+    async fn ranges(
+        &self,
+        object: &ObjectKey,
+        requests: &[Range<u64>],
+        landing: &Landing,
+        numbers: &[usize],
+        lease: Option<&Arc<Lease>>,
+        counters: &Counters,
+    ) -> Result<()> {
+        let [one] = requests else {
+            let answer = self.in_parts(object, requests, counters).await?;
+            for &number in numbers {
+                let got = match &answer {
+                    Some((bytes, told)) => {
+                        self.keep(&landing.wants[number], bytes, told, lease);
+                        Got::Bytes { bytes: bytes.clone(), size: told.size, version: told.version.clone() }
+                    }
+                    None => Got::Missing,
+                };
+                landing.tell_one(number, got);
+            }
+            return Ok(());
+        };
+        let spans = numbers.iter().map(|&number| if let Want::Range(span) = &landing.wants[number] { span.range() } else { 0..0 });
+        let views = matches!(self.stores.kind(object), Kind::Local | Kind::Memory);
+        let mut sink = Spans::new(spans, views, |place: usize, bytes: Bytes, told: &Told| {
+            let Some(&number) = numbers.get(place) else { return };
+            self.keep(&landing.wants[number], &bytes, told, lease);
+            landing.tell_one(number, Got::Bytes { bytes, size: told.size, version: told.version.clone() });
+        });
+        match self.ask(object, &Part::Range(one.clone()), &mut sink, counters).await? {
+            Some(_) => sink.finish(),
+            None => numbers.iter().for_each(|&number| landing.tell_one(number, Got::Missing)),
+        }
+        Ok(())
+    }
+
+    /// One span by several requests, which must all be answered with one version of the object.
+    async fn in_parts(&self, object: &ObjectKey, requests: &[Range<u64>], counters: &Counters) -> Result<Option<(Bytes, Told)>> {
+        let lengths = requests.iter().map(|r| usize::try_from(r.end - r.start).unwrap_or(usize::MAX));
+        let mut shares = Share::of(lengths)?;
+        let asked = shares.iter_mut().zip(requests).map(|(share, range)| async move {
+            let part = Part::Range(range.clone());
+            self.ask(object, &part, share, counters).await
+        });
+        let told = try_join_all(asked).await?;
+        let Some(told) = told.into_iter().collect::<Option<Vec<Told>>>() else { return Ok(None) };
+        let Some(first) = told.first().cloned() else { return Ok(None) };
+        for other in &told {
+            if (&other.version, other.size) != (&first.version, first.size) {
+                let name = |told: &Told| told.version.as_deref().unwrap_or("unknown").to_owned();
+                return Err(changed(object, &name(&first), &name(other)));
+            }
+        }
+        let bytes = Share::join(shares).map_err(|e| e.in_object(object.url()))?;
+        Ok(Some((bytes, first)))
+    }
+
+    async fn single(&self, want: &Want, lease: Option<&Arc<Lease>>, counters: &Counters) -> Result<Got> {
         let Some(part) = part(want) else { return self.list(want.object(), counters).await };
-        let Some(answer) = self.ask(want.object(), part, counters).await? else { return Ok(Got::Missing) };
-        self.keep_whole(want.object(), &answer);
-        self.keep(want, &answer.bytes, &answer);
-        Ok(Got::Bytes { bytes: answer.bytes, size: answer.size, version: answer.version })
+        let mut sink = One::default();
+        let Some(told) = self.ask(want.object(), &part, &mut sink, counters).await? else { return Ok(Got::Missing) };
+        let bytes = sink.finish();
+        self.keep(want, &bytes, &told, lease);
+        Ok(Got::Bytes { bytes, size: told.size, version: told.version })
     }
 
-    /// One request, when a connection is free.
-    async fn ask(&self, object: &ObjectKey, part: Part, counters: &Counters) -> Result<Option<Answer>> {
-        let host = self.hosts.of(object);
-        let _slot = host.admit(0).await;
+    /// One request, as often as it takes.
+    async fn ask(&self, object: &ObjectKey, part: &Part, sink: &mut dyn Sink, counters: &Counters) -> Result<Option<Told>> {
         let sent = Instant::now();
-        let answer = match self.stores.place(object)? {
-            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, &host, counters).await?,
+        let told = match self.stores.place(object)? {
+            Place::Store { store, path } => {
+                let host = self.hosts.of(object);
+                let asker = Asker { store: store.as_ref(), path: &path, key: object, host: &host, network: &self.network, counters };
+                asker.get(part, sink).await.map_err(|e| e.in_object(object.url()))?
+            }
             Place::Local(path) => {
                 counters.request(0)?;
-                let (stores, object) = (self.stores.clone(), object.clone());
-                blocking(move || stores.files.read(&path, &object, &part)).await?
+                let (stores, named, part) = (self.stores.clone(), object.clone(), part.clone());
+                match blocking(move || stores.files.read(&path, &named, &part)).await? {
+                    Some(Answer { bytes, start, told }) => {
+                        counters.received(bytes.len());
+                        sink.begin(start, Some(bytes.len() as u64), &told)?;
+                        if !bytes.is_empty() {
+                            sink.piece(bytes)?;
+                        }
+                        Some(told)
+                    }
+                    None => None,
+                }
             }
         };
-        let came = answer.as_ref().map_or(0, |a| a.whole.as_ref().unwrap_or(&a.bytes).len());
-        counters.landed(came, sent.elapsed());
-        Ok(answer)
+        counters.landed(sent.elapsed());
+        Ok(told)
     }
 
     async fn list(&self, prefix: &ObjectKey, counters: &Counters) -> Result<Got> {
@@ -274,18 +355,12 @@ impl Inner {
         }
     }
 
-    fn keep(&self, want: &Want, bytes: &Bytes, answer: &Answer) {
-        if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) || answer.whole.is_some() {
+    /// Keeps an answer; all of the object, where the server sent it although a part was asked for.
+    fn keep(&self, want: &Want, bytes: &Bytes, told: &Told, lease: Option<&Arc<Lease>>) {
+        if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) {
             return;
         }
-        self.kept.put(want, unpinned(bytes, answer.bytes.len()), answer.size, answer.version.clone());
-    }
-
-    /// What a server that ignores ranges sent is kept as a whole.
-    fn keep_whole(&self, object: &ObjectKey, answer: &Answer) {
-        if let Some(bytes) = answer.whole.clone() {
-            self.kept.put_whole(object, bytes, answer.version.clone());
-        }
+        self.kept.put(&self.stores, want, bytes, told, lease);
     }
 }
 
@@ -293,17 +368,27 @@ impl Inner {
 struct Landing {
     inner: Arc<Inner>,
     job: u64,
+    wants: Vec<Want>,
 }
 
 impl Landing {
-    fn tell(&self, answers: Result<Vec<Got>>) {
-        for (place, (want, waiters)) in self.inner.flights.land(self.job).into_iter().enumerate() {
-            let answer = match &answers {
-                Ok(all) => all.get(place).cloned().ok_or_else(|| Error::storage("the request brought no answer").in_object(want.object().url())),
-                Err(e) => Err(e.clone()),
-            };
+    /// Tells those who wait for one of the wants; the others are still to come.
+    fn tell_one(&self, number: usize, answer: Got) {
+        let Some(want) = self.wants.get(number) else { return };
+        let (waiters, over) = self.inner.flights.land_one(self.job, want);
+        for (index, sender) in waiters {
+            let _ = sender.send((index, Ok(answer.clone()))); // whoever has left does not mind
+        }
+        if let Some(abort) = over {
+            abort.abort();
+        }
+    }
+
+    /// Tells those who wait for whatever has not landed.
+    fn tell(&self, answer: &Result<Got>) {
+        for (_, waiters) in self.inner.flights.land(self.job) {
             for (index, sender) in waiters {
-                let _ = sender.send((index, answer.clone())); // whoever has left does not mind
+                let _ = sender.send((index, answer.clone()));
             }
         }
     }
@@ -311,7 +396,7 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.tell(Err(Error::storage("the request ended without an answer")));
+        self.tell(&Err(Error::storage("the request ended without an answer")));
     }
 }
 
@@ -348,28 +433,6 @@ impl Drop for Fetch {
     }
 }
 
-/// Joins the parts of one range, which are all of one version.
-fn join(object: &ObjectKey, parts: Vec<Option<Answer>>) -> Result<Option<Answer>> {
-    let Some(parts) = parts.into_iter().collect::<Option<Vec<Answer>>>() else { return Ok(None) };
-    let Some(first) = parts.first() else { return Ok(None) };
-    let (size, version, whole) = (first.size, first.version.clone(), first.whole.clone());
-    let total = parts.iter().map(|p| p.bytes.len()).sum();
-    let mut joined = reserve::<u8>("bytes of a range", total)?;
-    let mut ended = false;
-    for part in &parts {
-        if part.version != version || part.size != size {
-            let told = |v: &Option<Arc<str>>| v.as_deref().unwrap_or("unknown").to_owned();
-            return Err(changed(object, &told(&version), &told(&part.version)));
-        }
-        if ended && !part.bytes.is_empty() {
-            return Err(Error::storage("a gap between the parts of a range").in_object(object.url()));
-        }
-        ended |= part.bytes.is_empty();
-        joined.extend_from_slice(&part.bytes);
-    }
-    Ok(Some(Answer { bytes: joined.into(), size, version, whole }))
-}
-
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
@@ -387,9 +450,9 @@ fn part(want: &Want) -> Option<Part> {
 }
 
 fn got(answer: Option<Answer>, counters: &Counters) -> Got {
-    let Some(Answer { bytes, size, version, .. }) = answer else { return Got::Missing };
-    counters.landed(bytes.len(), std::time::Duration::ZERO);
-    Got::Bytes { bytes, size, version }
+    let Some(Answer { bytes, told, .. }) = answer else { return Got::Missing };
+    counters.received(bytes.len());
+    Got::Bytes { bytes, size: told.size, version: told.version }
 }
 
 fn length(got: &Got) -> usize {

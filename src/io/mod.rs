@@ -10,6 +10,7 @@
 #![cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "logins, time-outs and retries are for stores over a network"))]
 
 mod cache;
+mod checked;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod counters;
@@ -28,6 +29,7 @@ mod put;
 mod ranges;
 mod request;
 pub(crate) mod sign;
+mod sinks;
 mod store;
 #[cfg(feature = "cloud")]
 mod wire;
@@ -78,6 +80,7 @@ struct Inner {
     handle: Handle,
     stores: Arc<Stores>,
     hosts: host::Hosts,
+    network: NetworkOptions,
     limits: Limits,
     kept: Kept,
     flights: Flights<Want, Waiter, AbortHandle>,
@@ -85,7 +88,7 @@ struct Inner {
 
 impl Io {
     /// # Errors
-    /// Headers that are none, or a system that gives no threads.
+    /// Headers that are none, a cache on disk that cannot be used, or a system that gives no threads.
     pub(crate) fn new(options: IoOptions, limits: Limits) -> Result<Self> {
         let stores = Arc::new(Stores::new(&options)?);
         let runtime = Builder::new_multi_thread()
@@ -99,9 +102,10 @@ impl Io {
             runtime: Mutex::new(Some(runtime)),
             stores,
             limits,
-            kept: Kept::new(options.cache_bytes, options.cache_stored, options.network.fresh_for),
+            kept: Kept::new(options.cache_bytes, options.cache_stored, options.network.fresh_for, options.disk_cache.as_ref())?,
             flights: Flights::new(),
             hosts: host::Hosts::new(&options.network),
+            network: options.network,
         })))
     }
 
@@ -243,8 +247,16 @@ impl Io {
     }
 
     /// Drops all that is known at and below a URL.
-    pub(crate) fn forget(&self, key: &ObjectKey) {
-        self.0.kept.memory.forget(key.url());
+    ///
+    /// # Errors
+    /// `Storage` where the cache on disk may still hold of it.
+    pub(crate) async fn forget(&self, key: &ObjectKey) -> Result<()> {
+        self.0.kept.forget_all(&self.0.stores, key).await
+    }
+
+    /// Waits until what is to be kept on disk is there, but not for ever. Blocks.
+    pub(crate) fn settle(&self) {
+        self.0.kept.settle();
     }
 
     /// Bytes that are kept in memory.
@@ -255,8 +267,8 @@ impl Io {
 }
 
 impl Inner {
-    fn forget(&self, key: &ObjectKey) {
-        self.kept.forget(key.url());
+    async fn forget(&self, key: &ObjectKey) -> Result<()> {
+        self.kept.forget(&self.stores, key).await
     }
 }
 

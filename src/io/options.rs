@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::disk::DiskCache;
 use crate::model::Secret;
 
 /// Maps a whole file into memory. A function pointer, because mapping is unsafe and this module is not.
@@ -129,6 +130,7 @@ pub(crate) struct IoOptions {
     pub(crate) cache_bytes: u64,
     /// Whether stored bytes are kept; those of local files and `memory:` objects never are. Default yes.
     pub(crate) cache_stored: bool,
+    pub(crate) disk_cache: Option<DiskCache>,
     pub(crate) network: NetworkOptions,
     /// Reads local files as views of their pages. The caller vouches that the files do not change.
     pub(crate) trusted_mmap: Option<MapFile>,
@@ -142,6 +144,7 @@ impl Default for IoOptions {
             stores: Vec::new(),
             cache_bytes: 256 << 20,
             cache_stored: true,
+            disk_cache: None,
             network: NetworkOptions::default(),
             trusted_mmap: None,
         }

@@ -240,7 +240,7 @@ impl Held<'_> {
     }
 }
 
-fn read_account(mut lock: &File) -> Option<u64> {
+fn read_account(lock: &File) -> Option<u64> {
     let mut account = Vec::new();
     lock.take(ACCOUNT as u64 + 1).read_to_end(&mut account).ok()?;
     let account: [u8; ACCOUNT] = account.try_into().ok()?;

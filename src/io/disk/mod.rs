@@ -14,7 +14,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -31,8 +31,6 @@ pub(crate) use name::Lasting;
 
 /// The longest wait for what is still to be written when a session ends.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-/// The longest wait for another process that fetches the same.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait between two looks for what another process fetches, and the longest: it doubles.
 const LOOKS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(64)];
 
@@ -137,17 +135,16 @@ impl Disk {
         })
     }
 
-    /// Asks to be the one of all processes that fetches this. Where another one does, waits for it, but not for long; what it brought is
-    /// the answer. Else the caller is to fetch, and to give the lease, where there is one, to [`put`](Self::put).
-    pub(crate) async fn wait_or_lead(self: &Arc<Self>, wanted: &Wanted) -> std::result::Result<OnDisk, Option<Arc<Lease>>> {
+    /// Asks to be the one of all processes that fetches this. Where another one does, waits for it, but not longer than this; what it
+    /// brought is the answer. Else the caller is to fetch, and to give the lease, where there is one, to [`put`](Self::put).
+    pub(crate) async fn wait_or_lead(self: &Arc<Self>, wanted: &Wanted, until: Instant) -> std::result::Result<OnDisk, Option<Arc<Lease>>> {
         let name = wanted.name();
-        let (started, mut pause) = (std::time::Instant::now(), LOOKS[0]);
-        let mut waited = false;
+        let mut pause = LOOKS[0];
         loop {
             let (disk, one, name) = (self.clone(), wanted.clone(), name.clone());
             let ask = move || match disk.leases.ask(&disk.folder.leases(), &name) {
                 // Whoever held it before may just have brought it.
-                Asked::Granted(lease) => match disk.look(&one, SystemTime::now()).filter(|_| waited) {
+                Asked::Granted(lease) => match disk.look(&one, SystemTime::now()) {
                     Some(found) => Some(Ok(found)),
                     None => Some(Err(Some(Arc::new(lease)))),
                 },
@@ -156,10 +153,9 @@ impl Disk {
             };
             match tokio::task::spawn_blocking(ask).await {
                 Ok(Some(answer)) => return answer,
-                Ok(None) if started.elapsed() < PATIENCE => {}
+                Ok(None) if Instant::now() < until => {}
                 _ => return Err(None),
             }
-            waited = true;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOKS[1]);
         }

@@ -73,6 +73,10 @@ fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
 fn get(disk: &Arc<Disk>, wanted: &Wanted) -> Option<Bytes> {
     wait(disk.get(vec![wanted.clone()])).remove(0).map(|found| found.bytes)
 }
@@ -258,19 +262,20 @@ fn who_waits_for_a_lease_gets_what_its_holder_brought() {
     let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));
     let wanted = wanted("https://h/a", Some("A"), 0);
     wait(async {
-        let Err(Some(lease)) = one.wait_or_lead(&wanted).await else { panic!("nobody fetches it") };
+        let Err(Some(lease)) = one.wait_or_lead(&wanted, soon()).await else { panic!("nobody fetches it") };
         let waits = tokio::spawn({
             let (other, wanted) = (other.clone(), wanted.clone());
-            async move { other.wait_or_lead(&wanted).await.ok().map(|found| found.bytes) }
+            async move { other.wait_or_lead(&wanted, soon()).await.ok().map(|found| found.bytes) }
         });
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(!waits.is_finished());
         one.put(&wanted, Bytes::from_static(b"brought"), None, Some("A".into()), Some(lease));
         assert_eq!(waits.await.unwrap().as_deref(), Some(&b"brought"[..]));
+        let wanted = self::wanted("https://h/b", None, 0);
         // One that gives up without bringing anything leaves it to the next.
-        let Err(Some(lease)) = one.wait_or_lead(&wanted).await else { panic!("nobody fetches it now") };
+        let Err(Some(lease)) = one.wait_or_lead(&wanted, soon()).await else { panic!("nobody fetches it now") };
         drop(lease);
-        assert!(matches!(other.wait_or_lead(&wanted).await, Err(Some(_))));
+        assert!(matches!(other.wait_or_lead(&wanted, soon()).await, Err(Some(_))));
     });
     one.settle();
 }
@@ -314,7 +319,7 @@ fn a_folder_that_cannot_be_written_is_told_and_one_that_went_away_is_not_needed(
     disk.put(&one, Bytes::from_static(b"x"), None, Some("A".into()), None);
     disk.settle();
     assert_eq!(get(&disk, &one), None);
-    assert!(matches!(wait(disk.wait_or_lead(&one)), Err(None)));
+    assert!(matches!(wait(disk.wait_or_lead(&one, soon())), Err(None)));
 }
 
 #[cfg(unix)]
