@@ -45,13 +45,12 @@ impl Session {
     }
 
     pub(crate) async fn finish_cog(&self, parser: TiffParser, object: ObjectKey, counters: &Arc<Counters>) -> Result<Cog> {
-        let file = self.drive(parser, counters).await.map_err(|e| e.in_object(object.url()))?;
+        let file = self.drive_shared(&object, parser, counters).await.map_err(|e| e.in_object(object.url()))?;
         let no_image = || Error::malformed("a file without an image").in_object(object.url());
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
         let beside = self.sidecars(&object, counters).await;
         let georeference = Arc::new(main.georeference().under(&beside.metadata));
-        let file = Arc::new(file);
         Ok(Cog {
             session: self.clone(),
             levels: Arc::new(Levels::new(file.clone(), &pyramid, &beside)),

@@ -167,6 +167,16 @@ impl Session {
         let (io, counters) = (self.inner.io.clone(), counters.clone());
         self.spawn(async move { io.drive(parser, &counters).await }).await
     }
+
+    /// Runs a parser on the I/O runtime, unless the same was made of this object a moment ago.
+    pub(crate) async fn drive_shared<P>(&self, object: &ObjectKey, parser: P, counters: &Arc<Counters>) -> Result<Arc<P::Output>>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + Sync + 'static,
+    {
+        let (io, object, counters) = (self.inner.io.clone(), object.clone(), counters.clone());
+        self.spawn(async move { io.drive_shared(&object, parser, &counters).await }).await
+    }
 }
 
 #[cfg(test)]

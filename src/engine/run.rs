@@ -132,7 +132,7 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     let mut stats = ReadStats { chunks: planned.parts.len(), pages: planned.pages, plan_time: clock.elapsed(), ..ReadStats::default() };
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
-    let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
+    let keep = array.session.keeps_decoded(chunk_bytes.saturating_mul(planned.parts.len() as u64));
     let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep });
 
     let mut running = FuturesUnordered::new();
