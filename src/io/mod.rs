@@ -23,6 +23,7 @@ mod names;
 mod options;
 mod put;
 mod ranges;
+mod refetch;
 mod request;
 pub(crate) mod sign;
 mod store;
@@ -197,9 +198,14 @@ impl Io {
     }
 
     /// Drops what the byte cache holds of an object: of all its versions.
-    #[cfg(test)]
     pub(crate) fn forget(&self, key: &ObjectKey) {
         self.0.forget(key);
+    }
+
+    /// Drops what the byte cache holds of an object, and of those whose names are below it.
+    pub(crate) fn forget_below(&self, key: &ObjectKey) {
+        let below = |url: &str| url.strip_prefix(key.url()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.0.cache.retain(|cached, _| !below(cached.url()));
     }
 
     /// Bytes that the byte cache holds.
