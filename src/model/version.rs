@@ -3,8 +3,9 @@
 //! A version is an opaque text made of what a store told of the object. Its form says how it can be held against the object:
 //!
 //! - `"…"`: a strong entity tag (RFC 9110, section 8.8.3). It is sent as `If-Match`, so that the store itself refuses another generation.
-//! - `W/"…" milliseconds-size`, or `milliseconds-size`: a weak tag, the time of the last change, the size. They are compared when an answer
-//!   has come: two changes within the clock's step that keep the size are not told apart.
+//! - `W/"…" modified … size …`, or `modified … size …`: a weak tag, the time of the last change, the size, `*` where one is not told. They are
+//!   compared when an answer has come: two changes within the clock's step that keep the size are not told apart.
+//! - `size …`: nothing but the size, which is compared, and promises nothing.
 //! - of a local file: its time of change in nanoseconds, size and inode, compared before and after each read.
 
 use std::fmt;
@@ -21,7 +22,7 @@ pub enum Consistency {
     /// Every answer is compared: a weak entity tag, the time of the last change and the size are those of the generation that was opened.
     /// A change that keeps all of them goes unseen.
     LastModified,
-    /// Nothing: the store tells nothing of generations, or the chunks are objects of their own that nothing ties to each other.
+    /// Nothing: the store tells at most the size of an object, or the chunks are objects of their own that nothing ties to each other.
     None,
 }
 
@@ -32,6 +33,7 @@ impl Consistency {
         match version {
             None => Self::None,
             Some(version) if if_match(version).is_some() => Self::Strong,
+            Some(version) if version.starts_with("size ") => Self::None,
             Some(_) => Self::LastModified,
         }
     }
@@ -52,18 +54,21 @@ impl fmt::Display for Consistency {
     }
 }
 
-/// The version of an object of which a store told this; `None` where it told nothing that tells generations apart.
+/// The version of an object, by what its store tells: a strong entity tag as it is, else all that there is; `None` where that is nothing.
 ///
-/// A tag without quotes, as some stores give it, is taken for a strong one. A time of 0 is none.
+/// A tag without quotes, as some stores give it, is taken for a strong one. `modified` is any text for the time of the last change.
 #[must_use]
-pub fn version(e_tag: Option<&str>, last_modified_millis: i64, size: u64) -> Option<Arc<str>> {
-    let time = (last_modified_millis != 0).then(|| format!("{last_modified_millis}-{size}"));
-    match (e_tag.filter(|tag| !tag.is_empty()), time) {
-        (Some(tag), time) if tag.starts_with("W/") => Some(format!("{tag} {}", time.unwrap_or_else(|| format!("-{size}"))).into()),
-        (Some(tag), _) if tag.starts_with('"') => Some(tag.into()),
-        (Some(tag), _) => Some(format!("\"{tag}\"").into()),
-        (None, time) => time.map(Into::into),
-    }
+pub fn version(e_tag: Option<&str>, modified: Option<&str>, size: Option<u64>) -> Option<Arc<str>> {
+    let size = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
+    let modified = modified.unwrap_or("*");
+    Some(match e_tag.map(str::trim).filter(|tag| !tag.is_empty()) {
+        Some(tag) if tag.starts_with('"') => tag.into(),
+        Some(tag) if tag.starts_with("W/") => format!("{tag} modified {modified} size {size}").into(),
+        Some(tag) => format!("\"{tag}\"").into(),
+        None if modified != "*" => format!("modified {modified} size {size}").into(),
+        None if size != "*" => format!("size {size}").into(),
+        None => return None,
+    })
 }
 
 /// The strong entity tag that a version is, for `If-Match`.
@@ -78,26 +83,26 @@ mod tests {
 
     #[test]
     fn versions_and_what_they_are_good_for() {
+        let size = Some(7);
         let table = [
-            (Some("\"a\""), 5, 7, Some("\"a\""), Consistency::Strong),
-            (Some("\"a\""), 0, 7, Some("\"a\""), Consistency::Strong),
-            (Some("a"), 5, 7, Some("\"a\""), Consistency::Strong),
-            (Some("W/\"a\""), 5, 7, Some("W/\"a\" 5-7"), Consistency::LastModified),
-            (Some("W/\"a\""), 0, 7, Some("W/\"a\" -7"), Consistency::LastModified),
-            (Some(""), 5, 7, Some("5-7"), Consistency::LastModified),
-            (None, 5, 7, Some("5-7"), Consistency::LastModified),
-            (None, -5, 7, Some("-5-7"), Consistency::LastModified),
-            (None, 0, 7, None, Consistency::None),
-            (Some(""), 0, 7, None, Consistency::None),
+            (Some("\"a\""), Some("now"), size, Some("\"a\""), Consistency::Strong),
+            (Some(" \"a\""), None, None, Some("\"a\""), Consistency::Strong),
+            (Some("a"), Some("now"), size, Some("\"a\""), Consistency::Strong),
+            (Some("W/\"a\""), Some("now"), size, Some("W/\"a\" modified now size 7"), Consistency::LastModified),
+            (Some("W/\"a\""), None, None, Some("W/\"a\" modified * size *"), Consistency::LastModified),
+            (Some(""), Some("now"), size, Some("modified now size 7"), Consistency::LastModified),
+            (None, Some("now"), None, Some("modified now size *"), Consistency::LastModified),
+            (None, None, size, Some("size 7"), Consistency::None),
+            (Some(""), None, None, None, Consistency::None),
         ];
-        for (tag, time, size, expected, level) in table {
-            let made = version(tag, time, size);
-            assert_eq!(made.as_deref(), expected, "{tag:?} {time} {size}");
-            assert_eq!(Consistency::of(made.as_deref()), level, "{tag:?} {time} {size}");
+        for (tag, modified, size, expected, level) in table {
+            let made = version(tag, modified, size);
+            assert_eq!(made.as_deref(), expected, "{tag:?} {modified:?} {size:?}");
+            assert_eq!(Consistency::of(made.as_deref()), level, "{tag:?} {modified:?} {size:?}");
         }
         assert_eq!(Consistency::of(Some("17f-2a-99")), Consistency::LastModified, "a local file's");
         assert_eq!(if_match("\"a\""), Some("\"a\""));
-        assert_eq!(if_match("W/\"a\" 5-7"), None);
+        assert_eq!(if_match("W/\"a\" modified now size 7"), None);
     }
 
     #[test]
