@@ -23,6 +23,8 @@ use crate::model::{Limits, Secret, Sidecars};
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<SessionInner>,
+    /// What openings and reads may cost, where a handle says nothing else.
+    pub(crate) read: Arc<ReadOptions>,
 }
 
 pub(crate) struct SessionInner {
@@ -152,6 +154,7 @@ impl SessionBuilder {
         };
         let limits = options.limits;
         Ok(Session {
+            read: Arc::new(options.read),
             inner: Arc::new(SessionInner {
                 io: Io::new(io, limits.clone())?,
                 pool: Pool::new(options.threads)?,
@@ -197,6 +200,16 @@ impl Session {
     #[must_use]
     pub fn builder(options: SessionOptions) -> SessionBuilder {
         SessionBuilder { options, ..SessionBuilder::default() }
+    }
+    /// The same session, its caches and threads, with other options for what is opened through this handle.
+    #[must_use]
+    pub fn with_read_options(&self, options: ReadOptions) -> Self {
+        Self { inner: self.inner.clone(), read: Arc::new(options) }
+    }
+    /// What an opening or a read may cost, where a handle says nothing else.
+    #[must_use]
+    pub fn read_options(&self) -> &ReadOptions {
+        &self.read
     }
     /// The bounds on what comes from outside.
     #[must_use]

@@ -27,6 +27,7 @@ mod names;
 mod options;
 mod put;
 mod ranges;
+mod refetch;
 mod request;
 pub(crate) mod sign;
 mod sinks;
