@@ -36,6 +36,9 @@ pub(super) enum Pace {
     Stall(Option<usize>),
     Trickle(usize),
     SlowHead,
+    /// The head, or interim answers, and then the body for as long as the other side reads.
+    Endless,
+    EndlessInterim,
 }
 
 impl Response {
@@ -85,13 +88,14 @@ pub(super) fn answer(seen: &Seen, object: Option<&Object>, fault: Option<&Fault>
         _ => object.etag.clone(),
     };
     let heeded = seen.header("if-match").filter(|_| !matches!(fault, Some(Fault::IgnoreIfMatch)));
-    if heeded.is_some_and(|wanted| wanted != etag) {
+    // a weak one never matches (RFC 9110, section 13.1.1)
+    if heeded.is_some_and(|wanted| wanted != etag || etag.starts_with("W/")) {
         return Response::status(412);
     }
     if let (Some(Fault::NoSuffix(status)), true) = (fault, is_suffix) {
         return Response::status(*status);
     }
-    let asked = seen.range.as_deref().filter(|_| !matches!(fault, Some(Fault::IgnoreRanges)));
+    let asked = seen.range.as_deref().filter(|_| !matches!(fault, Some(Fault::IgnoreRanges | Fault::Endless { .. })));
     let range = asked.map(|r| requested(r, size).filter(|_| !matches!(fault, Some(Fault::NotSatisfiable))));
     let response = match range {
         None => Response::new(200, object.bytes.clone()),
@@ -181,7 +185,12 @@ fn distorted(mut response: Response, fault: &Fault) -> Response {
             response.behind = [super::wire::head(&other), other.body].concat();
         }
         Fault::Flood(bytes) => response.flood = *bytes,
-        Fault::Interim(count) => response.interim = *count,
+        Fault::Interim(Some(count)) => response.interim = *count,
+        Fault::Interim(None) => response.pace = Pace::EndlessInterim,
+        Fault::Endless { told } => {
+            response.length = told.then_some(1 << 40);
+            (response.close, response.pace) = (true, Pace::Endless);
+        }
         Fault::Reset(after) => response.pace = Pace::Reset(*after),
         Fault::Stall(after) => response.pace = Pace::Stall(*after),
         Fault::Trickle(bytes) => response.pace = Pace::Trickle(*bytes),

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     // ---- which bytes
     /// 200 and the whole object, whatever range was asked for.
     IgnoreRanges,
+    /// 200 and a body without end, of which the head says that it is 1 TiB long, or nothing.
+    Endless { told: bool },
     /// So many bytes fewer than the headers of a well-formed answer would say; the headers match the body.
     Short(usize),
     /// So many bytes more than were asked for; Content-Length says so, Content-Range does not.
@@ -91,8 +93,8 @@ pub(crate) enum Fault {
     Twice,
     /// So many bytes of headers.
     Flood(usize),
-    /// So many interim answers (103) before the answer.
-    Interim(usize),
+    /// So many interim answers (103) before the answer; `None`: no end of them.
+    Interim(Option<usize>),
 }
 
 /// Which of the requests for a path a fault meets.

@@ -56,9 +56,11 @@ pub(super) fn consume(mut stream: &TcpStream, length: usize, buffer: &mut [u8]) 
     stream.read_exact(&mut buffer[..length])
 }
 
+const INTERIM: &str = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+
 /// The head of an answer.
 pub(super) fn head(response: &Response) -> Vec<u8> {
-    let mut head = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".repeat(response.interim);
+    let mut head = INTERIM.repeat(response.interim);
     head += &format!("HTTP/1.1 {} Status\r\n", response.status);
     for (name, value) in &response.headers {
         head += &format!("{name}: {value}\r\n");
@@ -121,6 +123,16 @@ pub(super) fn send(mut stream: &TcpStream, is_head: bool, response: &Response) -
             stream.write_all(&head)?;
             slowly(stream, body.chunks(bytes.max(1)))?;
         }
+        Pace::Endless => {
+            stream.write_all(&head)?;
+            loop {
+                stream.write_all(&body)?;
+            }
+        }
+        Pace::EndlessInterim => loop {
+            stream.write_all(INTERIM.as_bytes())?;
+            thread::sleep(Duration::from_millis(1));
+        },
         Pace::SlowHead => {
             slowly(stream, head.chunks(1))?;
             stream.write_all(&body)?;
