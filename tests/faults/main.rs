@@ -6,7 +6,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod matrix;
-
+mod mixed;
+mod redirects;
+mod reuse;
 mod rows;
 #[path = "../support/mod.rs"]
 mod support;

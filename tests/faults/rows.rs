@@ -207,18 +207,14 @@ fn ranges() -> Vec<Row> {
 }
 
 fn statuses() -> Vec<Row> {
-    let final_ones = [
-        ("400", 400, Kind::Storage),
-        ("401", 401, Kind::Denied),
-        ("403", 403, Kind::Denied),
-        ("410", 410, Kind::Storage),
-        ("501", 501, Kind::Storage),
-    ];
+    let final_ones = [("400", 400, Kind::Storage), ("401", 401, Kind::Denied), ("403", 403, Kind::Denied), ("501", 501, Kind::Storage)];
     let busy_ones = [("408", 408), ("429", 429), ("500", 500), ("502", 502), ("503", 503), ("504", 504)];
     let final_ones = final_ones.map(|(name, status, kind)| always(name, Fault::Status(status), Fails(kind), Exactly(1)));
     let once_busy = busy_ones.map(|(name, status)| once(name, Fault::Status(status)));
     let busy_always = busy_ones.map(|(name, status)| always(name, Fault::Status(status), Fails(Kind::Storage), Exactly(3)));
     let more = [
+        // A 410 is a 404 that will last.
+        always("410", Fault::Status(410), Fails(Kind::NotFound), Exactly(1)).but(ColdShard, Fill, AtMost(2)).but(Plain, Fill, Exactly(1)),
         // A chunk that is not there holds the fill value; of a shard whose index was read, it is there.
         always("404", Fault::Status(404), Fails(Kind::NotFound), Exactly(1)).but(ColdShard, Fill, AtMost(2)).but(Plain, Fill, Exactly(1)),
         answers("a burst of 503", When::First(2), Fault::Status(503), Right, Exactly(3)),

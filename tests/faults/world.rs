@@ -67,7 +67,7 @@ impl Reader {
         objects.into_iter().map(|(name, bytes)| (format!("{}/{name}", self.root()), bytes)).collect()
     }
 
-    fn root(self) -> &'static str {
+    pub(crate) fn root(self) -> &'static str {
         match self {
             Self::Cog => "/image.tif",
             Self::Shard | Self::ColdShard => "/sharded.zarr",

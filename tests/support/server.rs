@@ -43,6 +43,8 @@ impl Seen {
 struct World {
     objects: Mutex<HashMap<String, Arc<Object>>>,
     faults: Mutex<HashMap<String, Arc<Chosen>>>,
+    /// Objects that stand in place of others after so many requests.
+    replacements: Mutex<HashMap<String, (usize, Arc<Object>)>>,
     /// For the paths that have none of their own.
     elsewhere: Mutex<Option<Arc<Chosen>>>,
     seen: Mutex<Vec<Seen>>,
@@ -105,6 +107,12 @@ impl Server {
     pub(crate) fn put_with_etag(&self, path: &str, bytes: impl Into<Vec<u8>>, etag: &str) {
         let object = Arc::new(Object { bytes: bytes.into(), etag: etag.to_owned() });
         self.world.objects.lock().unwrap().insert(path.to_owned(), object);
+    }
+
+    /// Puts an object in place once so many more requests for it were answered.
+    pub(crate) fn replace_after(&self, path: &str, requests: usize, bytes: impl Into<Vec<u8>>) {
+        let object = Arc::new(Object { bytes: bytes.into(), etag: "\"replaced\"".to_owned() });
+        self.world.replacements.lock().unwrap().insert(path.to_owned(), (requests, object));
     }
 
     /// Puts other bytes in place, and tells the same ETag.
@@ -269,7 +277,7 @@ impl World {
             if !latency.is_zero() {
                 thread::sleep(latency);
             }
-            let object = self.objects.lock().unwrap().get(&seen.path).cloned();
+            let object = self.object_of(&seen);
             let mut response = answer(&seen, object.as_deref(), self.fault_of(&seen).as_ref(), nth);
             self.open.fetch_sub(1, Ordering::SeqCst);
             response.close |= self.stopped.load(Ordering::SeqCst);
@@ -282,6 +290,20 @@ impl World {
                 Ok(Next::Close) | Err(_) => return,
             }
         }
+    }
+
+    fn object_of(&self, seen: &Seen) -> Option<Arc<Object>> {
+        let mut replacements = self.replacements.lock().unwrap();
+        let mut objects = self.objects.lock().unwrap();
+        match replacements.get_mut(&seen.path) {
+            Some((0, object)) => {
+                objects.insert(seen.path.clone(), object.clone());
+                replacements.remove(&seen.path);
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+        objects.get(&seen.path).cloned()
     }
 
     fn fault_of(&self, seen: &Seen) -> Option<Fault> {
