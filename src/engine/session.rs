@@ -13,7 +13,8 @@ use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
-use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, NetworkOptions};
+use crate::io::sign::Signer;
+use crate::io::{Admission, ByteCache, HostStats, Io, IoOptions, MapFile, NetworkOptions};
 use crate::model::{Limits, Page, PageId, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -91,6 +92,7 @@ impl Default for SessionOptions {
 pub struct SessionBuilder {
     options: SessionOptions,
     stores: Vec<(String, Arc<dyn ObjectStore>)>,
+    signer: Option<Arc<dyn Signer>>,
     registry: Registry,
     trusted_mmap: Option<MapFile>,
 }
@@ -100,6 +102,15 @@ impl SessionBuilder {
     #[must_use]
     pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
         self.stores.push((prefix.into(), store));
+        self
+    }
+    /// Signs requests to the URLs that this signer says are its own: it is asked for every request, so that no signature ends within a read.
+    ///
+    /// [`StaticToken`](crate::StaticToken) for tokens at hand, [`TokenEndpoint`](crate::TokenEndpoint) for Azure's, [`SignWith`](crate::SignWith)
+    /// for a function of the caller's.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.signer = Some(signer);
         self
     }
     /// Decodes [`CodecSpec::Other`](crate::model::CodecSpec::Other) of this name with a codec of the caller's.
@@ -122,11 +133,12 @@ impl SessionBuilder {
     /// # Errors
     /// `Storage` where threads cannot be started.
     pub fn build(self) -> Result<Session> {
-        let Self { options, stores, registry, trusted_mmap } = self;
+        let Self { options, stores, signer, registry, trusted_mmap } = self;
         let io = IoOptions {
             headers: options.headers,
             anonymous: options.anonymous,
             stores,
+            signer,
             byte_cache: options.byte_cache,
             network: options.network,
             trusted_mmap,
@@ -185,6 +197,11 @@ impl Session {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+    /// What the session has seen of each host that it asked: requests, failures, speed; sorted by name. Of the last 1,024 hosts.
+    #[must_use]
+    pub fn host_stats(&self) -> Vec<HostStats> {
+        self.inner.io.host_stats()
     }
     /// The pool that chunks are decoded in.
     #[must_use]
