@@ -201,8 +201,9 @@ impl Asker<'_> {
             Part::Suffix(length) => *length,
             Part::Whole { most } => (*most).min(TYPICAL),
         };
+        let slot = self.host.admit(bytes).await;
         self.counters.request(bytes)?;
-        Ok(self.host.admit(bytes).await)
+        Ok(slot)
     }
 
     async fn attempt(&self, part: &Part, key: &ObjectKey, begun: &mut Option<Begun>, sink: &mut dyn Sink, slot: &mut Slot) -> Result<Attempt, Lost> {
@@ -407,8 +408,8 @@ impl Asker<'_> {
     async fn size(&self, key: &ObjectKey) -> Result<Option<Told>> {
         let mut failed = 0;
         loop {
-            self.counters.request(0)?;
             let mut slot = self.host.admit(0).await;
+            self.counters.request(0)?;
             let lost = match self.head(key).await {
                 Ok(told) => {
                     slot.answered();
