@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::memory::Piece;
+use super::request::is_strong;
 use crate::error::{Error, Result};
 use entry::{Entry, Found};
 use folder::Folder;
@@ -104,7 +105,7 @@ impl Disk {
         Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for })
     }
 
-    /// What is kept of each, in their order. What is not pinned to a version must be younger than `fresh_for`.
+    /// What is kept of each, in their order. What is not pinned to a strong validator must be younger than `fresh_for`.
     pub(crate) async fn get(self: &Arc<Self>, wanted: Vec<Wanted>) -> Vec<Option<OnDisk>> {
         let (disk, count) = (self.clone(), wanted.len());
         let look = move || wanted.iter().map(|one| disk.look(one, SystemTime::now())).collect();
@@ -120,11 +121,11 @@ impl Disk {
         names.into_iter().find_map(|name| match self.folder.read(&name)? {
             Found::Entry(Entry { bytes, size, version, came }) => {
                 let since = now.duration_since(UNIX_EPOCH + Duration::from_millis(came));
-                let fits = match &wanted.version {
-                    Some(pinned) => version.as_ref() == Some(pinned),
-                    // What came in the future came when another clock was in force.
-                    None => since.as_ref().is_ok_and(|age| *age < self.fresh_for),
-                };
+                // What came in the future came when another clock was in force.
+                let is_fresh = since.as_ref().is_ok_and(|age| *age < self.fresh_for);
+                let is_of_version = wanted.version.as_ref().is_none_or(|pinned| version.as_ref() == Some(pinned));
+                // A version that is made of a time and a size may be that of two generations.
+                let fits = is_of_version && (is_fresh || is_strong(wanted.version.as_ref()));
                 fits.then(|| OnDisk { bytes, size, version, age: since.unwrap_or_default() })
             }
             Found::Other => None,

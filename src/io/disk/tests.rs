@@ -105,15 +105,17 @@ fn what_one_process_puts_the_other_gets() {
 fn what_is_not_pinned_must_be_fresh_by_the_clock() {
     let scratch = Scratch::new();
     let disk = open(&scratch, 1 << 20);
-    let (unpinned, pinned) = (wanted("https://h/a", None, 0), wanted("https://h/a", Some("A"), 0));
+    let of = |version: Option<&str>| wanted("https://h/a", version, 0);
+    let (unpinned, strong, weak) = (of(None), of(Some("\"A\"")), of(Some("W/\"A\"")));
     let now = SystemTime::now();
-    disk.put(&unpinned, Bytes::from_static(b"x"), None, Some("A".into()), None);
-    disk.put(&pinned, Bytes::from_static(b"x"), None, Some("A".into()), None);
+    for one in [&unpinned, &strong, &weak] {
+        disk.put(one, Bytes::from_static(b"x"), None, one.version.clone(), None);
+    }
     disk.settle();
     let (day, before) = (Duration::from_secs(86_400), |d| now.checked_sub(d).unwrap());
     for (at, fresh) in [(now + FRESH / 2, true), (now + FRESH * 2, false), (now + day, false), (before(day), false)] {
-        assert_eq!(disk.look(&unpinned, at).is_some(), fresh);
-        assert!(disk.look(&pinned, at).is_some());
+        let found = [&unpinned, &weak, &strong].map(|one| disk.look(one, at).is_some());
+        assert_eq!(found, [fresh, fresh, true]);
     }
     assert!(disk.look(&unpinned, now + FRESH / 2).unwrap().age >= FRESH / 2 - Duration::from_secs(1));
 }
