@@ -13,7 +13,8 @@ use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
-use crate::io::{Admission, DiskCache, Io, IoOptions, MapFile, NetworkOptions};
+use crate::io::sign::Signer;
+use crate::io::{Admission, DiskCache, HostStats, Io, IoOptions, MapFile, NetworkOptions};
 use crate::model::{Limits, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -22,6 +23,8 @@ use crate::model::{Limits, Secret, Sidecars};
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<SessionInner>,
+    /// What openings and reads may cost, where a handle says nothing else.
+    pub(crate) read: Arc<ReadOptions>,
 }
 
 pub(crate) struct SessionInner {
@@ -96,6 +99,7 @@ impl Default for SessionOptions {
 pub struct SessionBuilder {
     options: SessionOptions,
     stores: Vec<(String, Arc<dyn ObjectStore>)>,
+    signer: Option<Arc<dyn Signer>>,
     registry: Registry,
     trusted_mmap: Option<MapFile>,
 }
@@ -105,6 +109,15 @@ impl SessionBuilder {
     #[must_use]
     pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
         self.stores.push((prefix.into(), store));
+        self
+    }
+    /// Signs requests to the URLs that this signer says are its own: it is asked for every request, so that no signature ends within a read.
+    ///
+    /// [`StaticToken`](crate::StaticToken) for tokens at hand, [`TokenEndpoint`](crate::TokenEndpoint) for Azure's, [`SignWith`](crate::SignWith)
+    /// for a function of the caller's.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.signer = Some(signer);
         self
     }
     /// Decodes [`CodecSpec::Other`](crate::model::CodecSpec::Other) of this name with a codec of the caller's.
@@ -127,11 +140,12 @@ impl SessionBuilder {
     /// # Errors
     /// `Storage` where threads cannot be started, or the cache on disk cannot be used.
     pub fn build(self) -> Result<Session> {
-        let Self { options, stores, registry, trusted_mmap } = self;
+        let Self { options, stores, signer, registry, trusted_mmap } = self;
         let io = IoOptions {
             headers: options.headers,
             anonymous: options.anonymous,
             stores,
+            signer,
             cache_bytes: options.cache_bytes,
             cache_stored: options.cache_stored,
             disk_cache: options.disk_cache,
@@ -140,6 +154,7 @@ impl SessionBuilder {
         };
         let limits = options.limits;
         Ok(Session {
+            read: Arc::new(options.read),
             inner: Arc::new(SessionInner {
                 io: Io::new(io, limits.clone())?,
                 pool: Pool::new(options.threads)?,
@@ -186,10 +201,25 @@ impl Session {
     pub fn builder(options: SessionOptions) -> SessionBuilder {
         SessionBuilder { options, ..SessionBuilder::default() }
     }
+    /// The same session, its caches and threads, with other options for what is opened through this handle.
+    #[must_use]
+    pub fn with_read_options(&self, options: ReadOptions) -> Self {
+        Self { inner: self.inner.clone(), read: Arc::new(options) }
+    }
+    /// What an opening or a read may cost, where a handle says nothing else.
+    #[must_use]
+    pub fn read_options(&self) -> &ReadOptions {
+        &self.read
+    }
     /// The bounds on what comes from outside.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+    /// What the session has seen of each host that it asked: requests, failures, speed; sorted by name. Of the last 1,024 hosts.
+    #[must_use]
+    pub fn host_stats(&self) -> Vec<HostStats> {
+        self.inner.io.host_stats()
     }
     /// The pool that chunks are decoded in.
     #[must_use]

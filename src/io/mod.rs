@@ -27,6 +27,7 @@ mod names;
 mod options;
 mod put;
 mod ranges;
+mod refetch;
 mod request;
 pub(crate) mod sign;
 mod sinks;
@@ -57,6 +58,7 @@ use store::{Kind, Place, Stores};
 pub(crate) use counters::Counters;
 pub use disk::DiskCache;
 pub(crate) use fetch::PlannedRequest;
+pub use host::HostStats;
 pub(crate) use limit::{Admission, Permit};
 pub(crate) use memory::Memory;
 pub use options::{Cost, NetworkOptions, Redirects};
@@ -215,6 +217,11 @@ impl Io {
             return Err(Error::usage("not a key of the memory store").in_object(key.url()));
         }
         self.put(key, bytes).await
+    }
+
+    /// What was seen of each host.
+    pub(crate) fn host_stats(&self) -> Vec<HostStats> {
+        self.0.hosts.stats()
     }
 
     /// As [`drive`](Self::drive); or what was made by a parser of this kind of the same object, not longer ago than `fresh_for`.

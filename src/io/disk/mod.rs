@@ -13,7 +13,7 @@ mod writer;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub(crate) use name::Lasting;
 
 /// The longest wait for what is still to be written when a session ends.
 const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long nobody is waited for after another process took too long: it may be stopped, and holds many leases.
+const IMPATIENT: Duration = Duration::from_secs(60);
 /// The first wait between two looks for what another process fetches, and the longest: it doubles.
 const LOOKS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(64)];
 
@@ -94,6 +96,8 @@ pub(crate) struct Disk {
     leases: Leases,
     writer: Writer,
     fresh_for: Duration,
+    /// Until when nobody is waited for: another process took too long.
+    impatient: Mutex<Option<Instant>>,
 }
 
 impl Disk {
@@ -102,7 +106,7 @@ impl Disk {
     pub(crate) fn open(options: &DiskCache, fresh_for: Duration) -> Result<Self> {
         let failed = |e: std::io::Error| Error::storage(format!("the cache folder {}: {e}", options.directory.display()));
         let folder = Arc::new(Folder::open(&options.directory, options.bytes).map_err(failed)?);
-        Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for })
+        Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for, impatient: Mutex::default() })
     }
 
     /// What is kept of each, in their order. What is not pinned to a strong validator must be younger than `fresh_for`.
@@ -154,12 +158,22 @@ impl Disk {
             };
             match tokio::task::spawn_blocking(ask).await {
                 Ok(Some(answer)) => return answer,
-                Ok(None) if Instant::now() < until => {}
-                _ => return Err(None),
+                Ok(None) if self.is_patient() && Instant::now() < until => {}
+                Ok(None) => {
+                    self.impatient.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Instant::now() + IMPATIENT);
+                    return Err(None);
+                }
+                Err(_) => return Err(None),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOKS[1]);
         }
+    }
+
+    fn is_patient(&self) -> bool {
+        let mut impatient = self.impatient.lock().unwrap_or_else(PoisonError::into_inner);
+        *impatient = impatient.filter(|until| Instant::now() < *until);
+        impatient.is_none()
     }
 
     /// Keeps what came now; it is written in the background. The lease ends when the last of its entries is written.

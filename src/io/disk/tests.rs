@@ -283,6 +283,21 @@ fn who_waits_for_a_lease_gets_what_its_holder_brought() {
 }
 
 #[test]
+fn nobody_is_waited_for_once_one_took_too_long() {
+    let scratch = Scratch::new();
+    let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));
+    let of = |number: u64| wanted("https://h/a", None, number);
+    wait(async {
+        let Err(Some(_held)) = one.wait_or_lead(&of(0), soon()).await else { panic!("nobody fetches it") };
+        let Err(Some(_too)) = one.wait_or_lead(&of(1), soon()).await else { panic!("nobody fetches it") };
+        assert!(matches!(other.wait_or_lead(&of(0), Instant::now()).await, Err(None)));
+        // With a long patience, which is not asked for any more.
+        assert!(matches!(other.wait_or_lead(&of(1), Instant::now() + Duration::from_secs(3600)).await, Err(None)));
+        assert!(matches!(other.wait_or_lead(&of(2), soon()).await, Err(Some(_))), "what nobody holds is led all the same");
+    });
+}
+
+#[test]
 fn forgetting_takes_an_object_or_what_is_below_it() {
     let scratch = Scratch::new();
     let disk = open(&scratch, 1 << 20);
