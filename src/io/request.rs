@@ -506,7 +506,7 @@ fn options(key: &ObjectKey, range: Option<GetRange>, head: bool) -> GetOptions {
 }
 
 /// Whether a version is a validator that tells every two generations apart (RFC 9110 section 8.8.1).
-fn is_strong(version: Option<&Arc<str>>) -> bool {
+pub(super) fn is_strong(version: Option<&Arc<str>>) -> bool {
     version.is_some_and(|v| if_match(v).is_some())
 }
 
