@@ -29,9 +29,8 @@ impl Store {
     fn session(&self) -> Session {
         let mut options = SessionOptions::default();
         options.threads = 2;
-        options.byte_cache = 0;
-        options.chunk_cache = 0;
-        options.page_cache = 0;
+        options.cache_stored = false;
+        options.cache_decoded = false;
         options.anonymous = self.anonymous;
         Session::with_options(options).unwrap()
     }
