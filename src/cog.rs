@@ -51,13 +51,12 @@ impl Session {
     }
 
     pub(crate) async fn finish_cog(&self, parser: TiffParser, object: ObjectKey, counters: &Arc<Counters>) -> Result<Cog> {
-        let file = self.drive(parser, counters).await.map_err(|e| e.in_object(object.url()))?;
+        let file = self.drive_shared(&object, parser, counters).await.map_err(|e| e.in_object(object.url()))?;
         let no_image = || Error::malformed("a file without an image").in_object(object.url());
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
         let beside = self.sidecars(&object, counters).await;
         let georeference = Arc::new(main.georeference().under(&beside.metadata));
-        let file = Arc::new(file);
         Ok(Cog {
             session: self.clone(),
             levels: Arc::new(Levels::new(file.clone(), &pyramid, &beside)),
@@ -101,7 +100,9 @@ impl Cog {
     }
     async fn opened_again(&self, counters: Arc<Counters>) -> Result<Self> {
         self.arrays.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(ChunkedArray::forget_chunks);
-        self.levels.objects().for_each(|object| self.session.inner.io.forget(object));
+        for object in self.levels.objects() {
+            self.session.forget_object(object).await?;
+        }
         self.session.open_tiff(self.file.object.with_version(None), counters).await
     }
     /// How many levels the main image has: itself and its overviews.

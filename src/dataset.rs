@@ -201,6 +201,12 @@ impl Session {
         self.spawn(async move { io.get(&want, &counters).await }).await
     }
 
+    /// Drops what the caches know at and below an object.
+    pub(crate) async fn forget_object(&self, object: &ObjectKey) -> Result<()> {
+        let (io, object) = (self.inner.io.clone(), object.clone());
+        self.spawn(async move { io.forget(&object).await }).await
+    }
+
     /// Runs a parser on the I/O runtime.
     pub(crate) async fn drive<P>(&self, parser: P, counters: &Arc<Counters>) -> Result<P::Output>
     where
@@ -209,6 +215,16 @@ impl Session {
     {
         let (io, counters) = (self.inner.io.clone(), counters.clone());
         self.spawn(async move { io.drive(parser, &counters).await }).await
+    }
+
+    /// Runs a parser on the I/O runtime, unless the same was made of this object a moment ago.
+    pub(crate) async fn drive_shared<P>(&self, object: &ObjectKey, parser: P, counters: &Arc<Counters>) -> Result<Arc<P::Output>>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + Sync + 'static,
+    {
+        let (io, object, counters) = (self.inner.io.clone(), object.clone(), counters.clone());
+        self.spawn(async move { io.drive_shared(&object, parser, &counters).await }).await
     }
 }
 

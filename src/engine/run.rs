@@ -136,7 +136,7 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     clock.refetched.fetch_add(planned.refetched, Ordering::Relaxed);
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
-    let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
+    let keep = array.session.keeps_decoded(chunk_bytes.saturating_mul(planned.parts.len() as u64));
     let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep });
 
     let mut running = FuturesUnordered::new();
@@ -293,7 +293,9 @@ fn decoded_once(
         }
         trace::damaged(want.object(), &e);
         shared.clock.refetched.fetch_add(1, Ordering::Relaxed);
-        let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await? else { return Err(e) };
+        let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await.map_err(|again| again.caused_by(e.clone()))? else {
+            return Err(e);
+        };
         send(&shared, vec![(number, Stored::Encoded { bytes, chain })], permits).await.0
     }
 }
@@ -445,7 +447,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>, call: Ar
     match decode_chunk(&array, &index, bytes, chain).await {
         Err(e) if e.is_damage() && io.is_remote(want.object()) => {
             trace::damaged(want.object(), &e);
-            match io.refetch(&want, counters).await? {
+            match io.refetch(&want, counters).await.map_err(|again| again.caused_by(e.clone()))? {
                 Got::Bytes { bytes, .. } => decode_chunk(&array, &index, bytes, chain).await.map(Some),
                 _ => Err(e),
             }

@@ -19,7 +19,7 @@ impl Io {
     /// # Errors
     /// As [`get`](Self::get).
     pub(crate) async fn refetch(&self, want: &Want, counters: &Arc<Counters>) -> Result<Got> {
-        self.forget(want.object());
+        self.0.forget(want.object()).await?;
         self.get(want, counters).await
     }
 }

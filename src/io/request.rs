@@ -342,11 +342,15 @@ impl Asker<'_> {
         let late = std::pin::pin!(tokio::time::sleep(after));
         let first = match select(first, late).await {
             Either::Left((answer, _)) => return answer,
+            Either::Right(((), first)) if !self.host.hedge() => return first.await,
             Either::Right(((), first)) => first,
         };
         let second = std::pin::pin!(async {
-            let _slot = self.admit(part).await?;
-            self.send(part, key).await
+            let mut slot = self.admit(part).await?;
+            let answer = self.send(part, key).await?;
+            slot.answered();
+            slot.done();
+            Ok(answer)
         });
         match select(first, second).await {
             Either::Left((Err(_), other)) => other.await,
