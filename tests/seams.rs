@@ -680,10 +680,10 @@ fn chunks_are_views_of_the_stores_bytes() {
         assert!(lies_in(&chunk, object), "a chunk was copied");
     }
     // So are those of a chunk in a shard.
-    let form = zarr::Form { shards: Some((vec![1, 2, 2], false)), ..zarr::Form::new(3, 3) };
+    let form = common::zarr::Form { shards: Some((vec![1, 2, 2], false)), ..common::zarr::Form::new(3, 3) };
     let chunk: Vec<u64> = array.meta().grid.chunk_shape();
     let mut shards = HashMap::new();
-    for (name, bytes) in zarr::write(&source, &chunk, &form, common::Fill::Zero, &|_| false) {
+    for (name, bytes) in common::zarr::write(&source, &chunk, &form, common::Fill::Zero, &|_| false) {
         let bytes = Bytes::from(bytes);
         store.put(&format!("s.zarr/{name}"), bytes.clone());
         shards.insert(name, bytes);
