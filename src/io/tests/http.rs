@@ -130,6 +130,22 @@ fn readers_of_one_range_share_a_request() {
 }
 
 #[test]
+fn the_caps_of_one_reader_are_not_anothers() {
+    let server = Server::start();
+    server.put("/a", pattern(10_000));
+    server.set_latency(Duration::from_millis(50));
+    let io = io(uncached());
+    let want = range(&io.object(&server.url("/a")).unwrap(), 10, 5000);
+    let capped = io.fetch(vec![want.clone()], Arc::new(Counters::capped(None, Some(4999))));
+    let free = io.fetch(vec![want], Arc::default());
+    let answers = [capped, free].map(|fetch| wait(fetch.collect::<Vec<_>>()).remove(0).1);
+    let [capped, free] = answers;
+    assert!(matches!(capped.unwrap_err().kind(), ErrorKind::Limit { what: "max_bytes", asked: 5000, allowed: 4999 }));
+    assert_eq!(bytes(free).len(), 5000);
+    assert_eq!(server.count(), 1, "nothing is sent that is not allowed");
+}
+
+#[test]
 fn a_failure_is_told_to_all_and_not_remembered() {
     let server = Server::start();
     server.put("/a", pattern(100));
