@@ -95,6 +95,8 @@ impl Host {
     pub(crate) fn refuses_suffixes(&self) {
         self.suffixes_refused.store(true, Ordering::Relaxed);
     }
+    /// It sent an object whole although a part was asked for.
+    pub(crate) fn refuses_ranges(&self) {}
 }
 
 impl Slot {

@@ -16,6 +16,7 @@ mod query;
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
 mod with;
 
 use std::fmt;
@@ -35,7 +36,7 @@ use state::{Asked, Signatures};
 #[cfg(feature = "cloud")]
 pub use endpoint::TokenEndpoint;
 pub use fixed::StaticToken;
-#[allow(unused_imports, reason = "for the requests that are signed")]
+#[cfg(feature = "cloud")]
 pub(crate) use query::merge_query;
 pub use with::SignWith;
 
@@ -130,7 +131,6 @@ impl Signing {
     }
 
     /// Whether requests for a URL, given with its query, are signed here.
-    #[cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "asked by stores over a network"))]
     pub(crate) fn claims(&self, url: &str) -> bool {
         self.0.as_ref().is_some_and(|inner| inner.signer.scope(url).is_some())
     }
@@ -160,12 +160,12 @@ impl Signing {
         self.0.as_ref().is_some_and(|inner| inner.signer.renews() && inner.lock().refused(&grant.scope, grant.number, (inner.now)()))
     }
 
-    /// The clock of a server, by the `Date` of an answer to a request for this URL.
-    pub(crate) fn date(&self, url: &str, date: SystemTime) {
+    /// The clock of a server, by the `Date` of an answer to a request with this signature.
+    pub(crate) fn date(&self, grant: &Grant, date: &str) {
         if let Some(inner) = &self.0
-            && let Some(scope) = inner.signer.scope(url)
+            && let Some(date) = times::date(date)
         {
-            inner.lock().date(&scope, (inner.now)(), date);
+            inner.lock().date(&grant.scope, (inner.now)(), date);
         }
     }
 }
