@@ -422,7 +422,7 @@ fn an_absent_chunk_is_fill_and_a_forbidden_one_an_error() {
         assert_eq!(stats.absent, 1);
         assert!(read.slice(ndarray::s![64.., 64..]).iter().all(|v| *v == 0) && read[[0, 0]] != 0);
         let refused = array.read::<u16, Ix2>((128..192, 128..192)).await.unwrap_err();
-        assert!(matches!(refused.kind(), ErrorKind::Storage(_)), "{refused}");
+        assert!(matches!(refused.kind(), ErrorKind::Denied(_)), "{refused}");
         assert!(refused.to_string().contains("2.2"), "{refused} names the object");
     });
 }

@@ -14,7 +14,7 @@ use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
 use crate::io::sign::Signer;
-use crate::io::{Admission, ByteCache, Io, IoOptions, MapFile, NetworkOptions};
+use crate::io::{Admission, ByteCache, HostStats, Io, IoOptions, MapFile, NetworkOptions};
 use crate::model::{Limits, Page, PageId, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
@@ -197,6 +197,11 @@ impl Session {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+    /// What the session has seen of each host that it asked: requests, failures, speed; sorted by name. Of the last 1,024 hosts.
+    #[must_use]
+    pub fn host_stats(&self) -> Vec<HostStats> {
+        self.inner.io.host_stats()
     }
     /// The pool that chunks are decoded in.
     #[must_use]

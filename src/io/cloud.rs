@@ -71,7 +71,7 @@ struct StoreName {
 }
 
 impl Cloud {
-    pub(super) fn new(options: &IoOptions, signing: Arc<Signing>) -> Result<Self> {
+    pub(super) fn new(options: &IoOptions) -> Result<Self> {
         let mut headers = HeaderMap::new();
         for (name, value) in &options.headers {
             let bad = || Error::usage(format!("`{name}` and its value are not an HTTP header"));
@@ -92,7 +92,7 @@ impl Cloud {
                 retry_timeout: RETRY_TIMEOUT,
             },
             network: options.network.clone(),
-            signing,
+            signing: Arc::new(Signing::new(options.signer.clone())),
             clients: OnceLock::new(),
             stores: Mutex::new(LruCache::new(STORES)),
         })

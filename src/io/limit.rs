@@ -1,7 +1,7 @@
-//! A budget of bytes that readers pass one after the other.
+//! A budget, of bytes or of requests, that readers pass one after the other.
 //!
 //! First come, first served: a large request is not overtaken for ever by small ones. One above the whole budget is
-//! admitted when nothing else is, so that no size locks up.
+//! admitted when nothing else is, so that no size locks up. A budget may change while it is used: what is admitted stays so.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -15,17 +15,12 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 #[cfg(not(all(test, swath_loom)))]
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A budget of bytes.
+/// A budget.
 #[derive(Clone)]
-pub(crate) struct Admission(Arc<Shared>);
+pub(crate) struct Admission(Arc<Mutex<State>>);
 
-struct Shared {
-    budget: u64,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
 struct State {
+    budget: u64,
     used: u64,
     next: u64,
     queue: VecDeque<Waiting>,
@@ -40,9 +35,18 @@ struct Waiting {
 }
 
 impl Admission {
-    /// A budget of so many bytes.
+    /// A budget of so many bytes, or of so many of what else is asked for.
     pub(crate) fn new(budget: u64) -> Self {
-        Self(Arc::new(Shared { budget, state: Mutex::new(State::default()) }))
+        Self(Arc::new(Mutex::new(State { budget, used: 0, next: 0, queue: VecDeque::new(), admitted: HashSet::new() })))
+    }
+
+    /// Changes the budget to what `budget` says; it is asked in the lock, so that of two changes at once the newer one stays.
+    pub(crate) fn resize(&self, budget: impl FnOnce() -> u64) {
+        let mut state = self.lock();
+        state.budget = budget();
+        let wakers = state.admit();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until `bytes` fit, or nothing else is admitted. Dropping the future gives up its place.
@@ -54,7 +58,7 @@ impl Admission {
     #[cfg(test)]
     pub(crate) fn try_acquire(&self, bytes: u64) -> Option<Permit> {
         let mut state = self.lock();
-        if !state.queue.is_empty() || !self.fits(&state, bytes) {
+        if !state.queue.is_empty() || !state.fits(bytes) {
             return None;
         }
         state.used = state.used.saturating_add(bytes);
@@ -62,46 +66,47 @@ impl Admission {
         Some(Permit { admission: self.clone(), bytes })
     }
 
-    /// The bytes admitted now.
-    #[cfg(test)]
+    /// What is admitted now.
     pub(crate) fn used(&self) -> u64 {
         self.lock().used
-    }
-
-    fn fits(&self, state: &State, bytes: u64) -> bool {
-        state.used == 0 || state.used.saturating_add(bytes) <= self.0.budget
-    }
-
-    /// Admits from the front of the queue, as far as it goes; the wakers are woken by the caller, after the lock.
-    fn admit(&self, state: &mut State) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        while let Some(front) = state.queue.front()
-            && self.fits(state, front.bytes)
-            && let Some(front) = state.queue.pop_front()
-        {
-            state.used = state.used.saturating_add(front.bytes);
-            state.admitted.insert(front.id);
-            wakers.push(front.waker);
-        }
-        wakers
     }
 
     fn release(&self, bytes: u64) {
         let mut state = self.lock();
         state.used = state.used.saturating_sub(bytes);
-        let wakers = self.admit(&mut state);
+        let wakers = state.admit();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn fits(&self, bytes: u64) -> bool {
+        self.used == 0 || self.used.saturating_add(bytes) <= self.budget
+    }
+
+    /// Admits from the front of the queue, as far as it goes; the wakers are woken by the caller, after the lock.
+    fn admit(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        while let Some(front) = self.queue.front()
+            && self.fits(front.bytes)
+            && let Some(front) = self.queue.pop_front()
+        {
+            self.used = self.used.saturating_add(front.bytes);
+            self.admitted.insert(front.id);
+            wakers.push(front.waker);
+        }
+        wakers
     }
 }
 
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admission").field("budget", &self.0.budget).finish_non_exhaustive()
+        f.debug_struct("Admission").field("budget", &self.lock().budget).finish_non_exhaustive()
     }
 }
 
@@ -168,7 +173,7 @@ impl Future for Acquire {
         let mut state = this.admission.lock();
         match this.place {
             Place::None => {
-                if !state.queue.is_empty() || !this.admission.fits(&state, this.bytes) {
+                if !state.queue.is_empty() || !state.fits(this.bytes) {
                     let id = state.next;
                     state.next += 1;
                     state.queue.push_back(Waiting { id, bytes: this.bytes, waker: context.waker().clone() });
@@ -201,7 +206,7 @@ impl Drop for Acquire {
         } else {
             state.queue.retain(|w| w.id != id);
         }
-        let wakers = self.admission.admit(&mut state);
+        let wakers = state.admit();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -247,6 +252,22 @@ mod tests {
         assert!(admission.try_acquire(1).is_none());
         drop(huge);
         assert_eq!(admission.used(), 0);
+    }
+
+    #[test]
+    fn a_budget_that_changes() {
+        let admission = Admission::new(2);
+        let held = [admission.try_acquire(1).unwrap(), admission.try_acquire(1).unwrap()];
+        let mut waiting = admission.acquire(1);
+        assert!(poll(&mut waiting).is_none());
+        admission.resize(|| 3);
+        let third = poll(&mut waiting).expect("there is room for one more");
+        admission.resize(|| 1);
+        let mut waiting = admission.acquire(1);
+        drop(held);
+        assert!(poll(&mut waiting).is_none(), "one is as many as may be");
+        drop(third);
+        assert!(poll(&mut waiting).is_some());
     }
 
     #[test]
@@ -311,6 +332,33 @@ mod loom_tests {
             releaser.join().unwrap();
             drop(block_on(admission.acquire(1)));
             assert_eq!(admission.used(), 0);
+        });
+    }
+
+    /// Of budgets set by several threads at once the newest stays, and nobody who fits into it is left waiting.
+    #[test]
+    fn loom_a_resized_admission_forgets_nobody() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let admission = Admission::new(1);
+            let newest = Arc::new(AtomicU64::new(1));
+            let resize = |to: u64| {
+                let (admission, newest) = (admission.clone(), newest.clone());
+                move || {
+                    newest.store(to, SeqCst);
+                    admission.resize(|| newest.load(SeqCst));
+                }
+            };
+            let held = admission.try_acquire(1).unwrap();
+            let (shrinker, grower) = (thread::spawn(resize(2)), thread::spawn(resize(3)));
+            let second = block_on(admission.acquire(1)); // `held` stays: only a larger budget lets it in
+            shrinker.join().unwrap();
+            grower.join().unwrap();
+            drop((held, second));
+            let most = newest.load(SeqCst);
+            let all: Vec<_> = (0..4).map_while(|_| admission.try_acquire(1)).collect();
+            assert_eq!(all.len() as u64, most);
         });
     }
 }

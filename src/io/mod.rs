@@ -52,6 +52,7 @@ use store::{Place, Stores};
 pub(crate) use cache::ByteCache;
 pub(crate) use counters::Counters;
 pub(crate) use fetch::PlannedRequest;
+pub use host::HostStats;
 pub(crate) use limit::{Admission, Permit};
 pub use options::{Cost, NetworkOptions, Redirects};
 pub(crate) use options::{IoOptions, MapFile};
@@ -198,6 +199,11 @@ impl Io {
             return Err(Error::usage("not a key of the memory store").in_object(key.url()));
         }
         self.put(key, bytes).await
+    }
+
+    /// What was seen of each host.
+    pub(crate) fn host_stats(&self) -> Vec<HostStats> {
+        self.0.hosts.stats()
     }
 
     /// Drops what the byte cache holds of an object: of all its versions.

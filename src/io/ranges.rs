@@ -1,9 +1,15 @@
 //! Which requests serve a set of byte spans: pure functions.
 //!
-//! A request costs a round trip whatever its size, so spans with a small gap between them share one. A connection
-//! is slower than the link and a decoder waits for the end of a body, so a long run is cut: at the borders of its spans, into about
-//! as many pieces as there are connections, none smaller than `least` (what a connection moves in the time of one round
-//! trip) and none larger than `most`. A single span above `most` is fetched in parts and joined.
+//! A request costs a round trip whatever its size, so spans with a small gap between them share one. A connection is slower than
+//! the link, so a long run is cut: at the borders of its spans, into about as many pieces as there are connections, none smaller
+//! than `least` and none larger than `most`. A run is not cut for the sake of latency, as each span is handed on when its last
+//! byte came. A single span above `most` is fetched in parts and joined.
+//!
+//! Both bounds follow from one number, the bytes that a connection moves in the time of one round trip (*D*, latency times
+//! bandwidth). A piece of *D* keeps its connection waiting for half of the time, a smaller one for most of it: `least` is *D*. Reading over a
+//! gap of *g* bytes takes *g / D* of the round trip that it saves, but the bytes are paid for, and take from the link that other
+//! requests share, where a round trip only leaves it idle, and does not even do so while other connections work: `gap` is *D / 32*,
+//! a saving that is paid for with a thirty-second of itself at most.
 
 use std::ops::Range;
 
@@ -22,11 +28,16 @@ pub(crate) struct MergePolicy {
 
 impl Default for MergePolicy {
     fn default() -> Self {
-        Self { gap: 64 << 10, least: 2 << 20, most: 8 << 20, connections: 16 }
+        Self::of_round_trip(2 << 20, 8 << 20, 16)
     }
 }
 
 impl MergePolicy {
+    /// For connections that move so many bytes in the time of one round trip.
+    pub(super) fn of_round_trip(bytes: u64, most: u64, connections: usize) -> Self {
+        Self { gap: bytes / 32, least: bytes, most, connections }
+    }
+
     /// For local files: a read costs next to nothing, so only neighbours share one, up to what a core's cache holds.
     pub(super) fn local(&self) -> Self {
         Self { gap: 0, least: 1 << 20, most: 1 << 20, connections: self.connections }
@@ -127,6 +138,11 @@ mod tests {
             ("a span of 8 MiB", vec![0..8 * mib], MergePolicy::default(), 1),
             ("the same span twice", vec![7..9, 7..9], MergePolicy::default(), 1),
             ("no merging", tiles(4, 10), policy(0, 1, 1, 1), 4 * 10),
+            ("a host near by: pieces of 128 KiB", tiles(16, 64 << 10), MergePolicy::of_round_trip(128 << 10, 8 << 20, 16), 8),
+            ("a host far away: one piece", tiles(16, 512 << 10), MergePolicy::of_round_trip(8 << 20, 8 << 20, 16), 1),
+            ("a cap below the round trip", tiles(16, 512 << 10), MergePolicy::of_round_trip(8 << 20, 1 << 20, 16), 8),
+            ("a round trip that costs nothing", tiles(16, 10), MergePolicy::of_round_trip(0, 8 << 20, 16), 16),
+            ("no cap, no connections", tiles(16, 10), policy(0, 0, 0, 0), 160),
         ];
         for (name, spans, policy, expected) in table {
             let count: usize = merge_and_split(&spans, &policy).iter().map(|r| r.requests.len()).sum();
@@ -141,6 +157,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_read_over_is_bounded(
+            spans in proptest::collection::vec((0_u64..1 << 40, 1_u64..1 << 21), 0..40),
+            exponent in 0_u32..24, most in 1_u64..1 << 24, connections in 1_usize..20,
+        ) {
+            let spans: Vec<_> = spans.into_iter().map(|(start, length)| start..start + length).collect();
+            let policy = MergePolicy::of_round_trip(1 << exponent, most, connections);
+            let runs = merge_and_split(&spans, &policy);
+            let wanted: u64 = spans.iter().map(|s| s.end - s.start).sum();
+            let asked: u64 = runs.iter().flat_map(|r| &r.requests).map(|r| r.end - r.start).sum();
+            let merged: u64 = runs.iter().map(|r| r.spans.len() as u64 - 1).sum();
+            prop_assert!(asked <= wanted + merged * policy.gap);
+            let whole = runs.iter().filter(|r| r.requests.len() == 1).count();
+            prop_assert!(whole <= spans.len());
+            for run in runs.iter().filter(|r| r.requests.len() > 1) {
+                let span = &spans[run.spans[0]];
+                prop_assert!(span.end - span.start > most, "only what is above the cap is cut");
+            }
+        }
+
         #[test]
         fn every_span_is_served_within_the_caps(
             spans in proptest::collection::vec((0_u64..50_000, 0_u64..3_000), 0..60),

@@ -41,8 +41,6 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn new(options: &IoOptions) -> Result<Self> {
-        #[cfg(feature = "cloud")]
-        let signing = Arc::new(super::sign::Signing::new(options.signer.clone()));
         let mut own = options.stores.clone();
         own.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(Self {
@@ -51,7 +49,7 @@ impl Stores {
             own,
             memory: Arc::new(InMemory::new()),
             #[cfg(feature = "cloud")]
-            cloud: super::cloud::Cloud::new(options, signing.clone())?,
+            cloud: super::cloud::Cloud::new(options)?,
         })
     }
 

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService};
@@ -22,9 +22,9 @@ use reqwest::redirect::Policy;
 
 use super::checked::Head;
 use super::errors::{Lost, scrubbed};
-use super::host::FailureKind;
+use super::host::{FailureKind, http_date, retry_after};
 use super::options::{NetworkOptions, Redirects};
-use super::sign::{Grant, Signing};
+use super::sign::{Grant, Signing, merge_query};
 use crate::error::{Error, Result};
 
 /// Redirects followed.
@@ -109,6 +109,7 @@ pub(super) struct Reply {
     pub(super) head: Head,
     pub(super) body: HttpResponseBody,
     retry_after: Option<Box<str>>,
+    date: Option<Box<str>>,
     /// The code that S3, Azure and Google put into the body of a refusal.
     pub(super) code: Option<String>,
 }
@@ -116,7 +117,7 @@ pub(super) struct Reply {
 impl Reply {
     /// What the server asked for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.retry_after.as_deref().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+        retry_after(self.retry_after.as_deref()?, self.date.as_deref(), SystemTime::now())
     }
 }
 
@@ -223,8 +224,8 @@ impl Service {
                 Ok(Err(e)) => return Err(Lost::of(&e)),
                 Err(_) => return Err(Lost::no_answer(self.first_byte)),
             };
-            if let (Some(grant), Some(date)) = (&grant, header(&response, &DATE)) {
-                self.signing.date(grant, &date);
+            if let (Some(grant), Some(date)) = (&grant, header(&response, &DATE).and_then(|text| http_date(&text, SystemTime::now()))) {
+                self.signing.date(grant, date);
             }
             let is_denied = matches!(response.status().as_u16(), 401 | 403);
             match grant {
@@ -240,7 +241,7 @@ fn apply(grant: &Grant, request: &mut HttpRequest) -> Result<(), Lost> {
     if let Some(query) = &grant.signed.query {
         let url = request.uri().to_string();
         let (path, existing) = url.split_once('?').map_or((url.as_str(), None), |(path, query)| (path, Some(query)));
-        let merged = super::sign::merge_query(existing, query.expose());
+        let merged = merge_query(existing, query.expose());
         *request.uri_mut() = format!("{path}?{merged}").parse().map_err(|_| unusable())?;
     }
     for (name, value) in &grant.signed.headers {
@@ -277,15 +278,15 @@ async fn reply(response: HttpResponse) -> Reply {
         e_tag: get(&ETAG),
         last_modified: get(&LAST_MODIFIED),
     };
-    let retry_after = get(&RETRY_AFTER);
+    let (retry_after, date) = (get(&RETRY_AFTER), get(&DATE));
     let is_refusal = head.status >= 400;
     let body = response.into_body();
     if !is_refusal {
-        return Reply { head, body, retry_after, code: None };
+        return Reply { head, body, retry_after, date, code: None };
     }
     // Read to its end the connection can be used again; the code in it says more than the status.
     let text = tokio::time::timeout(REFUSAL_WAIT, refusal(body)).await.unwrap_or_default();
-    Reply { head, body: bytes::Bytes::new().into(), retry_after, code: code(&text) }
+    Reply { head, body: bytes::Bytes::new().into(), retry_after, date, code: code(&text) }
 }
 
 async fn refusal(body: HttpResponseBody) -> String {

@@ -16,6 +16,7 @@ mod query;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cloud")]
 mod times;
 mod with;
 
@@ -161,10 +162,8 @@ impl Signing {
     }
 
     /// The clock of a server, by the `Date` of an answer to a request with this signature.
-    pub(crate) fn date(&self, grant: &Grant, date: &str) {
-        if let Some(inner) = &self.0
-            && let Some(date) = times::date(date)
-        {
+    pub(crate) fn date(&self, grant: &Grant, date: SystemTime) {
+        if let Some(inner) = &self.0 {
             inner.lock().date(&grant.scope, (inner.now)(), date);
         }
     }

@@ -1,4 +1,4 @@
-//! Times as tokens and servers tell them.
+//! Times as tokens tell them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,17 +64,6 @@ fn numbers(text: &str, border: char, digits: [usize; 3]) -> Option<[i64; 3]> {
     parts.next().is_none().then_some(out)
 }
 
-/// The `Date` of an answer, in the one form that servers send (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(super) fn date(text: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_, text) = text.trim().split_once(", ")?;
-    let mut words = text.strip_suffix(" GMT")?.split(' ');
-    let (day, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let month = MONTHS.iter().position(|m| *m == month)? + 1;
-    let day_alone = words.next().is_none();
-    time(&format!("{year}-{month:02}-{day}T{clock}Z")).filter(|_| day_alone)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,23 +98,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(time(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn dates_of_answers() {
-        for (text, expected) in [
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some("1994-11-06T08:49:37Z")),
-            (" Thu, 29 Feb 2024 00:00:00 GMT ", Some("2024-02-29T00:00:00Z")),
-            ("Sun, 06 Nov 1994 08:49:37", None),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
-            ("Sun Nov  6 08:49:37 1994", None),
-            ("Sun, 06 Nov 1994 08:49:37 x GMT", None),
-            ("Sun, 06 Nov 1994 GMT", None),
-            ("Sun, 32 Nov 1994 08:49:37 GMT", None),
-            ("", None),
-        ] {
-            assert_eq!(date(text), expected.and_then(time), "{text}");
         }
     }
 }
