@@ -112,7 +112,7 @@ pub use io::sign::TokenEndpoint;
 #[cfg(feature = "read")]
 pub use io::sign::{SignWith, Signed, Signer, StaticToken};
 #[cfg(feature = "read")]
-pub use io::{Cost, HostStats, NetworkOptions, Redirects};
+pub use io::{Cost, DiskCache, HostStats, NetworkOptions, Redirects};
 #[cfg(feature = "read")]
 pub use pyramid::ZarrPyramid;
 #[cfg(feature = "read")]

@@ -31,8 +31,8 @@ fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
 
 /// Neither chunks nor stored bytes are kept.
 fn forgetful(options: &mut SessionOptions) {
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
 }
 
 /// 1024 x 1024 `u16` in 64 tiles of 128 x 128, two overviews.
@@ -276,7 +276,7 @@ fn overviews_are_read_as_planned() {
 fn a_second_read_asks_for_nothing() {
     let server = serve_file(image(Packing::Deflate).write());
     type Way = (&'static str, fn(&mut SessionOptions));
-    let ways: [Way; 2] = [("chunks kept", |o| o.byte_cache = 0), ("stored bytes kept", |o| o.chunk_cache = 0)];
+    let ways: [Way; 2] = [("chunks kept", |o| o.cache_stored = false), ("stored bytes kept", |o| o.cache_decoded = false)];
     for (way, change) in ways {
         let session = session(change);
         session.block_on(async {

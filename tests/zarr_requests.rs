@@ -22,8 +22,8 @@ const NAMES: [&str; 3] = ["time", "y", "x"];
 fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
     options.threads = 2;
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
     change(&mut options);
     Session::with_options(options).unwrap()
 }

@@ -14,9 +14,7 @@ const MOST_NAMES: usize = 100;
 /// A session that keeps little: every chunk is read once, and the output is not held in memory.
 pub(crate) fn session(access: &Access, url: &str) -> Result<Session> {
     let mut options = SessionOptions::default();
-    options.chunk_cache = 16 << 20;
-    options.byte_cache = 16 << 20;
-    options.page_cache = 32 << 20;
+    options.cache_bytes = 64 << 20;
     options.limits.decoded_in_flight = 32 << 20;
     options.limits.stored_in_flight = 16 << 20;
     options.anonymous = access.anon;

@@ -178,6 +178,12 @@ impl Names {
         Ok(Target { url, query, login, trusted })
     }
 
+    /// The URL of an HTTP key as any process would send it, without query; `None` where the query says which object is meant.
+    pub(super) fn lasting(&self, key: &ObjectKey) -> Option<String> {
+        let target = self.target(key).ok()?;
+        identity(target.query.as_ref()).is_empty().then(|| target.url.into())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

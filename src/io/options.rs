@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::disk::DiskCache;
 use super::sign::Signer;
 use crate::model::Secret;
 
@@ -128,8 +129,11 @@ pub(crate) struct IoOptions {
     pub(crate) stores: Vec<(String, Arc<dyn ObjectStore>)>,
     /// Signs the requests that are its own.
     pub(crate) signer: Option<Arc<dyn Signer>>,
-    /// Bytes of responses kept. 0 keeps none; local files and `memory:` objects are never kept. Default 64 MiB.
-    pub(crate) byte_cache: u64,
+    /// Bytes of all that is kept in memory. Default 256 MiB; 0 = nothing.
+    pub(crate) cache_bytes: u64,
+    /// Whether stored bytes are kept; those of local files and `memory:` objects never are. Default yes.
+    pub(crate) cache_stored: bool,
+    pub(crate) disk_cache: Option<DiskCache>,
     pub(crate) network: NetworkOptions,
     /// Reads local files as views of their pages. The caller vouches that the files do not change.
     pub(crate) trusted_mmap: Option<MapFile>,
@@ -142,7 +146,9 @@ impl Default for IoOptions {
             anonymous: false,
             stores: Vec::new(),
             signer: None,
-            byte_cache: 64 << 20,
+            cache_bytes: 256 << 20,
+            cache_stored: true,
+            disk_cache: None,
             network: NetworkOptions::default(),
             trusted_mmap: None,
         }

@@ -22,7 +22,7 @@ use super::host::{Failure, FailureKind, Host, Slot};
 use super::local::{changed, slice};
 use super::options::NetworkOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Limits, ObjectKey};
+use crate::model::{Limits, ObjectKey, if_match, version};
 
 /// The largest object taken whole from a server that ignores ranges.
 const MOST_WHOLE: u64 = 64 << 20;
@@ -326,11 +326,15 @@ impl Asker<'_> {
         let late = std::pin::pin!(tokio::time::sleep(after));
         let first = match select(first, late).await {
             Either::Left((answer, _)) => return answer,
+            Either::Right(((), first)) if !self.host.hedge() => return first.await,
             Either::Right(((), first)) => first,
         };
         let second = std::pin::pin!(async {
-            let _slot = self.admit(part).await?;
-            self.send(part, key).await
+            let mut slot = self.admit(part).await?;
+            let answer = self.send(part, key).await?;
+            slot.answered();
+            slot.done();
+            Ok(answer)
         });
         match select(first, second).await {
             Either::Left((Err(_), other)) => other.await,
@@ -502,21 +506,7 @@ fn options(key: &ObjectKey, range: Option<GetRange>, head: bool) -> GetOptions {
 
 /// Whether a version is a validator that tells every two generations apart (RFC 9110 section 8.8.1).
 fn is_strong(version: Option<&Arc<str>>) -> bool {
-    version.is_some_and(|v| v.starts_with('"'))
-}
-
-/// The version of an object, by what its store tells: a strong ETag as it is; else all that there is.
-fn version(e_tag: Option<&str>, modified: Option<&str>, size: Option<u64>) -> Option<Arc<str>> {
-    let size = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
-    let modified = modified.unwrap_or("*");
-    Some(match e_tag.map(str::trim).filter(|tag| !tag.is_empty()) {
-        Some(tag) if tag.starts_with('"') => tag.into(),
-        Some(tag) if tag.starts_with("W/") => format!("{tag} modified {modified} size {size}").into(),
-        Some(tag) => format!("\"{tag}\"").into(),
-        None if modified != "*" => format!("modified {modified} size {size}").into(),
-        None if size != "*" => format!("size {size}").into(),
-        None => return None,
-    })
+    version.is_some_and(|v| if_match(v).is_some())
 }
 
 fn version_of(result: &GetResult) -> Option<Arc<str>> {

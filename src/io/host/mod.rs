@@ -136,6 +136,10 @@ impl Hosts {
 impl Host {
     /// How ranges of its objects become requests.
     pub(crate) fn merge(&self) -> MergePolicy {
+        if self.ranges_are_refused() {
+            // every request brings the whole object
+            return MergePolicy { gap: u64::MAX, least: u64::MAX, most: u64::MAX, connections: 1 };
+        }
         self.shared.lock().learned.policy(&self.options)
     }
 
