@@ -3,7 +3,6 @@
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use lru::LruCache;
 
 /// What an entry costs beside its value: key, links, table.
@@ -88,11 +87,6 @@ impl<K: Hash + Eq, V: Clone> ByteCache<K, V> {
     }
 }
 
-/// `slice`, or a copy of it where it would keep a buffer of `whole` bytes alive that is more than twice its size.
-pub(crate) fn unpinned(slice: &Bytes, whole: usize) -> Bytes {
-    if slice.len() < whole / 2 { Bytes::copy_from_slice(slice) } else { slice.clone() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,15 +103,6 @@ mod tests {
         assert_eq!((cache.peek(&0), cache.peek(&1), cache.peek(&2), cache.peek(&3)), (Some(0), None, Some(2), Some(3)));
         cache.retain(|key, _| *key == 3);
         assert_eq!((cache.peek(&0), cache.peek(&3), cache.used()), (None, Some(3), 100 + ENTRY_OVERHEAD));
-    }
-
-    #[test]
-    fn a_small_slice_does_not_pin_its_buffer() {
-        let whole = Bytes::from(vec![1_u8; 1000]);
-        let small = whole.slice(10..20);
-        assert_ne!(unpinned(&small, 1000).as_ptr(), small.as_ptr());
-        let large = whole.slice(0..600);
-        assert_eq!(unpinned(&large, 1000).as_ptr(), large.as_ptr());
     }
 
     proptest! {

@@ -15,7 +15,8 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, HeaderMap, HeaderValue, ObjectStore, RetryConfig};
 
 use super::names::{Names, Target, percent_decoded};
-use super::options::IoOptions;
+use super::options::{IoOptions, NetworkOptions};
+use super::sign::Signing;
 use super::store::{is_azure_blob, path};
 use super::wire::Connector;
 use super::{errors, wire};
@@ -24,6 +25,9 @@ use crate::model::{ObjectKey, Secret};
 
 /// Stores kept: one a bucket, container or signature.
 const STORES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// No listing is asked for again after this.
+const RETRY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Environment variables by which Azure is given credentials.
 const AZURE_CREDENTIALS: &[&str] = &[
@@ -47,7 +51,8 @@ pub(super) struct Cloud {
     headers: HeaderMap,
     anonymous: bool,
     retry: RetryConfig,
-    timeouts: wire::Timeouts,
+    network: NetworkOptions,
+    signing: Arc<Signing>,
     clients: OnceLock<Result<wire::Clients>>,
     stores: Mutex<LruCache<StoreName, Arc<dyn ObjectStore>>>,
 }
@@ -62,7 +67,7 @@ struct StoreName {
 }
 
 impl Cloud {
-    pub(super) fn new(options: &IoOptions) -> Result<Self> {
+    pub(super) fn new(options: &IoOptions, signing: Arc<Signing>) -> Result<Self> {
         let mut headers = HeaderMap::new();
         for (name, value) in &options.headers {
             let bad = || Error::usage(format!("`{name}` and its value are not an HTTP header"));
@@ -72,8 +77,18 @@ impl Cloud {
         Ok(Self {
             headers,
             anonymous: options.anonymous,
-            retry: RetryConfig { backoff: BackoffConfig::default(), max_retries: 3, retry_timeout: std::time::Duration::from_secs(30) },
-            timeouts: wire::Timeouts { connect: options.network.connect_timeout, read: options.network.first_byte_timeout },
+            // of what is not an attempt at reading: listings, uploads, credentials
+            retry: RetryConfig {
+                backoff: BackoffConfig {
+                    init_backoff: options.network.backoff,
+                    max_backoff: options.network.backoff_most,
+                    ..BackoffConfig::default()
+                },
+                max_retries: options.network.attempts.saturating_sub(1) as usize,
+                retry_timeout: RETRY_TIMEOUT,
+            },
+            network: options.network.clone(),
+            signing,
             clients: OnceLock::new(),
             stores: Mutex::new(LruCache::new(STORES)),
         })
@@ -95,7 +110,7 @@ impl Cloud {
     }
 
     fn clients(&self) -> Result<&wire::Clients> {
-        self.clients.get_or_init(|| wire::Clients::new(&self.timeouts)).as_ref().map_err(Clone::clone)
+        self.clients.get_or_init(|| wire::Clients::new(&self.network)).as_ref().map_err(Clone::clone)
     }
 
     fn http(&self, key: &ObjectKey, target: &Target) -> Result<(Arc<dyn ObjectStore>, Path)> {
@@ -111,7 +126,7 @@ impl Cloud {
             .with_url(url)
             .with_client_options(ClientOptions::new().with_allow_http(true))
             .with_retry(self.retry.clone())
-            .with_http_connector(Connector::plain(self.clients()?, headers))
+            .with_http_connector(Connector::plain(self.clients()?, headers, &self.signing))
             .build()
             .map_err(|e| errors::from_store(&e, key))?;
         Ok((Arc::new(store), Path::ROOT))
@@ -173,7 +188,7 @@ impl Cloud {
     }
 
     fn connector(&self) -> Result<Connector> {
-        Ok(Connector::signed(self.clients()?))
+        Ok(Connector::signed(self.clients()?, &self.signing))
     }
 
     fn kept(&self, key: &ObjectKey, name: StoreName, build: impl FnOnce() -> Result<Arc<dyn ObjectStore>>) -> Result<Arc<dyn ObjectStore>> {

@@ -84,8 +84,13 @@ impl Counters {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
     }
 
-    pub(super) fn landed(&self, bytes: usize, waited: Duration) {
+    /// So many bytes of a body came.
+    pub(super) fn received(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// An answer came to its end.
+    pub(super) fn landed(&self, waited: Duration) {
         self.waited_nanos.fetch_add(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 

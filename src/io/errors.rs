@@ -5,19 +5,90 @@
 
 use std::error::Error as StdError;
 
+use std::time::Duration;
+
+use super::host::FailureKind;
 use crate::error::Error;
 use crate::model::{ObjectKey, without_secrets};
 
 /// The longest message taken over from elsewhere, in bytes.
 const LONGEST: usize = 300;
 
+/// Why an attempt brought nothing, or not all.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) kind: FailureKind,
+    pub(super) error: Error,
+    /// What the host asked for.
+    pub(super) retry_after: Option<Duration>,
+    /// Whether the answer was not one to what was asked.
+    pub(super) wrong: bool,
+}
+
+impl Lost {
+    fn new(kind: FailureKind, error: Error) -> Self {
+        Self { kind, error, retry_after: None, wrong: false }
+    }
+    /// An answer that is none to what was asked.
+    pub(super) fn wrong(what: String) -> Self {
+        Self { wrong: true, ..Self::new(FailureKind::Broken, Error::storage(what)) }
+    }
+    /// A body that ended before its time.
+    pub(super) fn broken(what: String) -> Self {
+        Self::new(FailureKind::Broken, Error::storage(what))
+    }
+    /// A body that broke off.
+    pub(super) fn broken_by(error: Error) -> Self {
+        Self::new(FailureKind::Broken, error)
+    }
+    /// No answer in time.
+    pub(super) fn no_answer(within: Duration) -> Self {
+        Self::new(FailureKind::TimedOut, Error::storage(format!("no answer within {within:?}")))
+    }
+    /// A body that does not come on.
+    pub(super) fn stalled(bytes: u64, within: Duration) -> Self {
+        Self::new(FailureKind::TimedOut, Error::storage(format!("a body that brought {bytes} bytes within {within:?}")))
+    }
+}
+
+impl From<Error> for Lost {
+    fn from(error: Error) -> Self {
+        Self::new(FailureKind::Final, error)
+    }
+}
+
+#[cfg(feature = "cloud")]
+impl Lost {
+    /// No answer, or none of HTTP.
+    pub(super) fn of(error: &object_store::client::HttpError) -> Self {
+        use object_store::client::HttpErrorKind as K;
+        let innermost = innermost(error);
+        let kind = match error.kind() {
+            _ if innermost.is::<super::wire::Refused>() => FailureKind::Final,
+            K::Timeout => FailureKind::TimedOut,
+            K::Connect | K::Request | K::Interrupted => FailureKind::Broken,
+            _ => FailureKind::Final,
+        };
+        let text = scrubbed(&innermost.to_string());
+        Self::new(kind, Error::storage(if text.is_empty() { "no answer".to_owned() } else { text }))
+    }
+}
+
+fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost
+}
+
 /// What a store said, as our error.
 pub(super) fn from_store(error: &object_store::Error, key: &ObjectKey) -> Error {
     use object_store::Error as E;
     let message = match error {
         E::NotFound { .. } => return Error::not_found(key.url()),
-        E::PermissionDenied { .. } => "permission denied".to_owned(),
-        E::Unauthenticated { .. } => "permission denied: the store wants credentials, or other ones".to_owned(),
+        E::PermissionDenied { .. } => return Error::denied("the store does not let the request in").in_object(key.url()),
+        E::Unauthenticated { .. } => return Error::denied("the store wants credentials, or other ones").in_object(key.url()),
         E::NotSupported { .. } | E::NotImplemented { .. } => "the store does not serve this kind of request".to_owned(),
         other => status(other).or_else(|| wire(other)).unwrap_or_else(|| scrubbed(&other.to_string())),
     };
@@ -28,23 +99,6 @@ pub(super) fn from_store(error: &object_store::Error, key: &ObjectKey) -> Error 
 fn causes<'a>(error: &'a object_store::Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let next = |e: &&'a (dyn StdError + 'static)| -> Option<&'a (dyn StdError + 'static)> { (*e).source() };
     std::iter::successors(Some(error as &'a (dyn StdError + 'static)), next)
-}
-
-/// The answer 416, told apart by type: that of `object_store` is private.
-#[derive(Debug)]
-pub(super) struct NotSatisfiable;
-
-impl std::fmt::Display for NotSatisfiable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the server answered 416 Range Not Satisfiable")
-    }
-}
-
-impl StdError for NotSatisfiable {}
-
-/// Whether the store understood the request, and says the range is not there.
-pub(super) fn is_range_not_satisfiable(error: &object_store::Error) -> bool {
-    causes(error).any(|e| e.is::<NotSatisfiable>())
 }
 
 /// Whether it came from an answer, or the lack of one, to a request over the network.
@@ -74,11 +128,7 @@ fn status(error: &object_store::Error) -> Option<String> {
 
 /// What happened below HTTP: the innermost cause says it best.
 fn wire(error: &object_store::Error) -> Option<String> {
-    let mut innermost: &(dyn StdError + 'static) = error.source()?;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    let text = scrubbed(&innermost.to_string());
+    let text = scrubbed(&innermost(error.source()?).to_string());
     (!text.is_empty()).then_some(text)
 }
 
@@ -118,7 +168,7 @@ mod tests {
         let key = ObjectKey::new("https://h.net/a?sig=CANARY");
         let source = || "https://h.net/a?sig=CANARY".into();
         let denied = from_store(&object_store::Error::PermissionDenied { path: "a".into(), source: source() }, &key);
-        assert_eq!(denied.to_string(), "https://h.net/a: permission denied");
+        assert_eq!(denied.to_string(), "https://h.net/a: permission denied: the store does not let the request in");
         assert!(from_store(&object_store::Error::NotFound { path: "a".into(), source: source() }, &key).is_not_found());
         let other = from_store(&object_store::Error::Generic { store: "S3", source: source() }, &key);
         assert!(!format!("{other} {other:?} {:?}", StdError::source(&other)).contains("CANARY"), "{other}");

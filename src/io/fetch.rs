@@ -12,16 +12,16 @@ use futures_util::future::try_join_all;
 use futures_util::stream::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::cache::unpinned;
 use super::counters::Counters;
 use super::flight::{Entered, Ticket};
-use super::local::{self, changed, slice};
+use super::local::{self, Answer, changed, slice};
 use super::ranges::{MergePolicy, merge_and_split};
-use super::request::{self, Answer, Part};
+use super::request::{self, Asker, Part, Sink, Told};
+use super::sinks::{One, Share, Spans};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ByteSpan, Got, Limits, ObjectKey, Want, reserve};
+use crate::model::{ByteSpan, Got, Limits, ObjectKey, Want};
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
@@ -226,73 +226,113 @@ impl Inner {
     /// Starts a job; whatever becomes of it, its flights land.
     fn launch(self: &Arc<Self>, job: Job, keys: Vec<Want>, counters: &Arc<Counters>) {
         let id = self.flights.launch(keys.clone());
-        let landing = Landing { inner: self.clone(), job: id };
+        let landing = Landing { inner: self.clone(), job: id, wants: keys };
         let counters = counters.clone();
         let task = self.handle.spawn(async move {
             let inner = landing.inner.clone();
-            let answers = match job {
-                Job::Ranges { object, requests } => inner.ranges(&object, &requests, &keys, &counters).await,
-                Job::Single => inner.single(&keys[0], &counters).await.map(|got| vec![got]),
+            let done = match job {
+                Job::Ranges { object, requests } => inner.ranges(&object, &requests, &landing, &landing.wants, &counters).await,
+                Job::Single => match landing.wants.first() {
+                    Some(want) => inner.single(want, &counters).await.map(|got| landing.tell_one(0, got)),
+                    None => Ok(()),
+                },
             };
-            if let Err(error) = &answers
-                && let ErrorKind::ObjectChanged { .. } = error.kind()
-            {
-                inner.forget(keys[0].object());
+            if let Err(error) = done {
+                if let (ErrorKind::ObjectChanged { .. }, Some(want)) = (error.kind(), landing.wants.first()) {
+                    inner.forget(want.object());
+                }
+                landing.tell(&Err(error));
             }
-            landing.tell(answers);
         });
         if let Some(late) = self.flights.set_abort(id, task.abort_handle()) {
             late.abort();
         }
     }
 
-    /// One answer a want, in their order.
-    async fn ranges(&self, object: &ObjectKey, requests: &[Range<u64>], wants: &[Want], counters: &Counters) -> Result<Vec<Got>> {
-        let ask = |range: &Range<u64>| self.ask(object, Part::Range(range.clone()), counters);
-        let answer = match requests {
-            [one] => ask(one).await?,
-            several => join(object, try_join_all(several.iter().map(ask)).await?)?,
+    /// One answer a want, told as soon as its bytes are whole.
+    async fn ranges(&self, object: &ObjectKey, requests: &[Range<u64>], landing: &Landing, wants: &[Want], counters: &Counters) -> Result<()> {
+        let [one] = requests else {
+            let got = match (self.in_parts(object, requests, counters).await?, wants.first()) {
+                (Some((bytes, told)), Some(want)) => {
+                    self.keep(want, &bytes, &told);
+                    Got::Bytes { bytes, size: told.size, version: told.version }
+                }
+                _ => Got::Missing,
+            };
+            landing.tell_one(0, got);
+            return Ok(());
         };
-        let Some(answer) = answer else { return Ok(vec![Got::Missing; wants.len()]) };
-        self.keep_whole(object, &answer);
-        let start = requests.first().map_or(0, |r| r.start);
-        let length = answer.bytes.len() as u64;
-        let mut out = Vec::with_capacity(wants.len());
-        for want in wants {
-            let Want::Range(span) = want else { continue };
-            let from = span.start.saturating_sub(start).min(length);
-            let to = span.end().saturating_sub(start).min(length);
-            let bytes = slice(&answer.bytes, &(from..to)).unwrap_or_default();
-            self.keep(want, &bytes, &answer);
-            out.push(Got::Bytes { bytes, size: answer.size, version: answer.version.clone() });
+        let spans = wants.iter().map(|want| if let Want::Range(span) = want { span.range() } else { 0..0 });
+        let views = matches!(self.stores.kind(object), Kind::Local | Kind::Memory);
+        let mut sink = Spans::new(spans, views, |number: usize, bytes: Bytes, told: &Told| {
+            let Some(want) = wants.get(number) else { return };
+            self.keep(want, &bytes, told);
+            landing.tell_one(number, Got::Bytes { bytes, size: told.size, version: told.version.clone() });
+        });
+        match self.ask(object, &Part::Range(one.clone()), &mut sink, counters).await? {
+            Some(_) => sink.finish(),
+            None => (0..wants.len()).for_each(|number| landing.tell_one(number, Got::Missing)),
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// One span by several requests, which must all be answered with one version of the object.
+    async fn in_parts(&self, object: &ObjectKey, requests: &[Range<u64>], counters: &Counters) -> Result<Option<(Bytes, Told)>> {
+        let lengths = requests.iter().map(|r| usize::try_from(r.end - r.start).unwrap_or(usize::MAX));
+        let mut shares = Share::of(lengths)?;
+        let asked = shares.iter_mut().zip(requests).map(|(share, range)| async move {
+            let part = Part::Range(range.clone());
+            self.ask(object, &part, share, counters).await
+        });
+        let told = try_join_all(asked).await?;
+        let Some(told) = told.into_iter().collect::<Option<Vec<Told>>>() else { return Ok(None) };
+        let Some(first) = told.first().cloned() else { return Ok(None) };
+        for other in &told {
+            if (&other.version, other.size) != (&first.version, first.size) {
+                let name = |told: &Told| told.version.as_deref().unwrap_or("unknown").to_owned();
+                return Err(changed(object, &name(&first), &name(other)));
+            }
+        }
+        let bytes = Share::join(shares).map_err(|e| e.in_object(object.url()))?;
+        Ok(Some((bytes, first)))
     }
 
     async fn single(&self, want: &Want, counters: &Counters) -> Result<Got> {
         let Some(part) = part(want) else { return self.list(want.object(), counters).await };
-        let Some(answer) = self.ask(want.object(), part, counters).await? else { return Ok(Got::Missing) };
-        self.keep_whole(want.object(), &answer);
-        self.keep(want, &answer.bytes, &answer);
-        Ok(Got::Bytes { bytes: answer.bytes, size: answer.size, version: answer.version })
+        let mut sink = One::default();
+        let Some(told) = self.ask(want.object(), &part, &mut sink, counters).await? else { return Ok(Got::Missing) };
+        let bytes = sink.finish();
+        self.keep(want, &bytes, &told);
+        Ok(Got::Bytes { bytes, size: told.size, version: told.version })
     }
 
-    /// One request, when a connection is free.
-    async fn ask(&self, object: &ObjectKey, part: Part, counters: &Counters) -> Result<Option<Answer>> {
-        let host = self.hosts.of(object);
-        let _slot = host.admit(0).await;
+    /// One request, as often as it takes.
+    async fn ask(&self, object: &ObjectKey, part: &Part, sink: &mut dyn Sink, counters: &Counters) -> Result<Option<Told>> {
         let sent = Instant::now();
-        let answer = match self.stores.place(object)? {
-            Place::Store { store, path } => request::ask(store.as_ref(), &path, object, &part, &host, counters).await?,
+        let told = match self.stores.place(object)? {
+            Place::Store { store, path } => {
+                let host = self.hosts.of(object);
+                let asker = Asker { store: store.as_ref(), path: &path, key: object, host: &host, network: &self.network, counters };
+                asker.get(part, sink).await.map_err(|e| e.in_object(object.url()))?
+            }
             Place::Local(path) => {
                 counters.request(0)?;
-                let (stores, object) = (self.stores.clone(), object.clone());
-                blocking(move || stores.files.read(&path, &object, &part)).await?
+                let (stores, named, part) = (self.stores.clone(), object.clone(), part.clone());
+                match blocking(move || stores.files.read(&path, &named, &part)).await? {
+                    Some(Answer { bytes, start, told }) => {
+                        counters.received(bytes.len());
+                        sink.begin(start, Some(bytes.len() as u64), &told)?;
+                        if !bytes.is_empty() {
+                            sink.piece(bytes)?;
+                        }
+                        Some(told)
+                    }
+                    None => None,
+                }
             }
         };
-        let came = answer.as_ref().map_or(0, |a| a.whole.as_ref().unwrap_or(&a.bytes).len());
-        counters.landed(came, sent.elapsed());
-        Ok(answer)
+        counters.landed(sent.elapsed());
+        Ok(told)
     }
 
     async fn list(&self, prefix: &ObjectKey, counters: &Counters) -> Result<Got> {
@@ -311,22 +351,17 @@ impl Inner {
         }
     }
 
-    fn keep(&self, want: &Want, bytes: &Bytes, answer: &Answer) {
-        if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) || answer.whole.is_some() {
+    /// Keeps an answer; all of the object, where the server sent it although a part was asked for.
+    fn keep(&self, want: &Want, bytes: &Bytes, told: &Told) {
+        if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) {
             return;
         }
-        let Some(key) = cache_key(want) else { return };
-        let bytes = unpinned(bytes, answer.bytes.len());
-        let weight = bytes.len() as u64;
-        self.cache.insert(key, Cached { bytes, size: answer.size, version: answer.version.clone() }, weight);
-    }
-
-    /// What a server that ignores ranges sent is kept as a whole.
-    fn keep_whole(&self, object: &ObjectKey, answer: &Answer) {
-        if let Some(bytes) = answer.whole.clone() {
-            let weight = bytes.len() as u64;
-            self.cache.insert(CacheKey::Whole(url(object)), Cached { bytes, size: answer.size, version: answer.version.clone() }, weight);
-        }
+        let (key, bytes) = match &told.whole {
+            Some(whole) => (Some(CacheKey::Whole(url(want.object()))), whole),
+            None => (cache_key(want), bytes),
+        };
+        let Some(key) = key else { return };
+        self.cache.insert(key, Cached { bytes: bytes.clone(), size: told.size, version: told.version.clone() }, bytes.len() as u64);
     }
 }
 
@@ -334,17 +369,27 @@ impl Inner {
 struct Landing {
     inner: Arc<Inner>,
     job: u64,
+    wants: Vec<Want>,
 }
 
 impl Landing {
-    fn tell(&self, answers: Result<Vec<Got>>) {
-        for (place, (want, waiters)) in self.inner.flights.land(self.job).into_iter().enumerate() {
-            let answer = match &answers {
-                Ok(all) => all.get(place).cloned().ok_or_else(|| Error::storage("the request brought no answer").in_object(want.object().url())),
-                Err(e) => Err(e.clone()),
-            };
+    /// Tells those who wait for one of the wants; the others are still to come.
+    fn tell_one(&self, number: usize, answer: Got) {
+        let Some(want) = self.wants.get(number) else { return };
+        let (waiters, over) = self.inner.flights.land_one(self.job, want);
+        for (index, sender) in waiters {
+            let _ = sender.send((index, Ok(answer.clone()))); // whoever has left does not mind
+        }
+        if let Some(abort) = over {
+            abort.abort();
+        }
+    }
+
+    /// Tells those who wait for whatever has not landed.
+    fn tell(&self, answer: &Result<Got>) {
+        for (_, waiters) in self.inner.flights.land(self.job) {
             for (index, sender) in waiters {
-                let _ = sender.send((index, answer.clone())); // whoever has left does not mind
+                let _ = sender.send((index, answer.clone()));
             }
         }
     }
@@ -352,7 +397,7 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.tell(Err(Error::storage("the request ended without an answer")));
+        self.tell(&Err(Error::storage("the request ended without an answer")));
     }
 }
 
@@ -389,28 +434,6 @@ impl Drop for Fetch {
     }
 }
 
-/// Joins the parts of one range, which are all of one version.
-fn join(object: &ObjectKey, parts: Vec<Option<Answer>>) -> Result<Option<Answer>> {
-    let Some(parts) = parts.into_iter().collect::<Option<Vec<Answer>>>() else { return Ok(None) };
-    let Some(first) = parts.first() else { return Ok(None) };
-    let (size, version, whole) = (first.size, first.version.clone(), first.whole.clone());
-    let total = parts.iter().map(|p| p.bytes.len()).sum();
-    let mut joined = reserve::<u8>("bytes of a range", total)?;
-    let mut ended = false;
-    for part in &parts {
-        if part.version != version || part.size != size {
-            let told = |v: &Option<Arc<str>>| v.as_deref().unwrap_or("unknown").to_owned();
-            return Err(changed(object, &told(&version), &told(&part.version)));
-        }
-        if ended && !part.bytes.is_empty() {
-            return Err(Error::storage("a gap between the parts of a range").in_object(object.url()));
-        }
-        ended |= part.bytes.is_empty();
-        joined.extend_from_slice(&part.bytes);
-    }
-    Ok(Some(Answer { bytes: joined.into(), size, version, whole }))
-}
-
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
@@ -441,9 +464,9 @@ fn cache_key(want: &Want) -> Option<CacheKey> {
 }
 
 fn got(answer: Option<Answer>, counters: &Counters) -> Got {
-    let Some(Answer { bytes, size, version, .. }) = answer else { return Got::Missing };
-    counters.landed(bytes.len(), std::time::Duration::ZERO);
-    Got::Bytes { bytes, size, version }
+    let Some(Answer { bytes, told, .. }) = answer else { return Got::Missing };
+    counters.received(bytes.len());
+    Got::Bytes { bytes, size: told.size, version: told.version }
 }
 
 fn length(got: &Got) -> usize {

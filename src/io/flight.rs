@@ -107,12 +107,44 @@ impl<K: Hash + Eq + Clone, W, A> Flights<K, W, A> {
         }
     }
 
-    /// Ends a job: its keys in the order of the launch, with those who wait for each. Nothing where it was aborted.
+    /// Ends a job: its keys in the order of the launch, with those who wait for each. Nothing where it was aborted; not those that
+    /// [`land_one`](Self::land_one) ended before.
     pub(crate) fn land(&self, job: u64) -> Vec<(K, Vec<W>)> {
         let mut state = self.lock();
-        let Some(job) = state.jobs.remove(&job) else { return Vec::new() };
-        let waiters = |flight: Flight<W>| flight.waiters.into_iter().map(|(_, waiter)| waiter).collect();
-        job.keys.into_iter().filter_map(|key| state.flights.remove(&key).map(|flight| (key, waiters(flight)))).collect()
+        let Some(ended) = state.jobs.remove(&job) else { return Vec::new() };
+        let mut all = Vec::with_capacity(ended.keys.len());
+        for key in ended.keys {
+            // by now the key may be another job's
+            if state.flights.get(&key).is_some_and(|flight| flight.job == Some(job))
+                && let Some(flight) = state.flights.remove(&key)
+            {
+                all.push((key, waiters(flight)));
+            }
+        }
+        all
+    }
+
+    /// Ends one flight of a job that goes on: those who wait for it. The job is over where nobody waits for its other flights.
+    pub(crate) fn land_one(&self, job: u64, key: &K) -> (Vec<W>, Option<A>) {
+        let mut state = self.lock();
+        if state.flights.get(key).is_none_or(|flight| flight.job != Some(job)) {
+            return (Vec::new(), None);
+        }
+        let told = state.flights.remove(key).map(waiters).unwrap_or_default();
+        let State { flights, jobs, .. } = &mut *state;
+        let Some(going) = jobs.get_mut(&job) else { return (told, None) };
+        going.wanted -= usize::from(!told.is_empty());
+        let is_open = |key: &K| flights.get(key).is_some_and(|flight| flight.job == Some(job));
+        if going.wanted > 0 || !going.keys.iter().any(is_open) {
+            return (told, None);
+        }
+        let given_up = jobs.remove(&job);
+        for key in given_up.iter().flat_map(|job| &job.keys) {
+            if flights.get(key).is_some_and(|flight| flight.job == Some(job)) {
+                flights.remove(key);
+            }
+        }
+        (told, given_up.and_then(|job| job.abort))
     }
 
     /// Stops waiting. Gives the way to abort the job where nobody waits for it any more.
@@ -136,7 +168,10 @@ impl<K: Hash + Eq + Clone, W, A> Flights<K, W, A> {
         }
         let job = jobs.remove(&id)?;
         for key in &job.keys {
-            flights.remove(key);
+            // those that landed before may be another job's by now
+            if flights.get(key).is_some_and(|flight| flight.job == Some(id)) {
+                flights.remove(key);
+            }
         }
         job.abort
     }
@@ -150,6 +185,10 @@ impl<K: Hash + Eq + Clone, W, A> Flights<K, W, A> {
     fn lock(&self) -> MutexGuard<'_, State<K, W, A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn waiters<W>(flight: Flight<W>) -> Vec<W> {
+    flight.waiters.into_iter().map(|(_, waiter)| waiter).collect()
 }
 
 #[cfg(all(test, not(swath_loom)))]
@@ -177,6 +216,26 @@ mod tests {
         assert_eq!(flights.leave(&"b", b3), Some("abort"));
         assert_eq!((flights.len(), flights.land(job)), (0, vec![]));
         assert_eq!(flights.set_abort(job, "late"), Some("late"));
+    }
+
+    #[test]
+    fn flights_of_one_job_land_one_by_one() {
+        let flights: Flights<&str, u8, &str> = Flights::new();
+        let tickets: Vec<_> = ["a", "b", "c"].iter().map(|key| flights.enter(key, 1, unknown)).collect();
+        let job = flights.launch(vec!["a", "b", "c"]);
+        assert_eq!(flights.set_abort(job, "abort"), None);
+        assert_eq!(flights.land_one(job, &"a"), (vec![1], None));
+        assert_eq!(flights.land_one(job, &"a"), (vec![], None), "once");
+
+        // The key is another job's now, and stays so.
+        let Entered::Leads(_) = flights.enter(&"a", 7, unknown) else { panic!("a has landed") };
+        let other = flights.launch(vec!["a"]);
+        let Entered::Leads(c) = tickets[2] else { panic!("the first leads") };
+        assert_eq!(flights.leave(&"c", c), None);
+        assert_eq!(flights.land_one(job, &"b"), (vec![1], Some("abort")), "nobody waits for c");
+        assert_eq!(flights.land(job), vec![]);
+        assert_eq!(flights.land(other), vec![("a", vec![7])]);
+        assert_eq!(flights.len(), 0);
     }
 
     #[test]
@@ -276,6 +335,37 @@ mod loom_tests {
                 Entered::Leads(_) => assert_eq!(world.flights.len(), 1),
                 Entered::Known(_) => unreachable!("nothing is known"),
             }
+        });
+    }
+
+    /// Of two flights of one job each is told once, whether it lands alone, at the end, or while its reader leaves.
+    #[test]
+    fn loom_landing_one_by_one_loses_nobody() {
+        loom::model(|| {
+            let world = world();
+            let told: Vec<_> = (0..2).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+            let Entered::Leads(first) = world.flights.enter(&1, told[0].clone(), || None::<usize>) else { panic!("nobody is there") };
+            let Entered::Leads(_) = world.flights.enter(&2, told[1].clone(), || None::<usize>) else { panic!("nobody is there") };
+            let job = world.flights.launch(vec![1, 2]);
+            assert!(world.flights.set_abort(job, Arc::new(AtomicBool::new(false))).is_none());
+            let leaver = thread::spawn({
+                let world = world.clone();
+                move || world.flights.leave(&1, first).is_some()
+            });
+            let (waiters, over) = world.flights.land_one(job, &1);
+            waiters.iter().for_each(|w| {
+                w.fetch_add(1, SeqCst);
+            });
+            assert!(over.is_none(), "somebody waits for the other");
+            for (_, waiters) in world.flights.land(job) {
+                waiters.iter().for_each(|w| {
+                    w.fetch_add(1, SeqCst);
+                });
+            }
+            assert!(!leaver.join().unwrap());
+            assert!(told[0].load(SeqCst) <= 1);
+            assert_eq!(told[1].load(SeqCst), 1);
+            assert_eq!(world.flights.len(), 0);
         });
     }
 }

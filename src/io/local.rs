@@ -12,7 +12,7 @@ use bytes::Bytes;
 use lru::LruCache;
 
 use super::options::MapFile;
-use super::request::{Answer, Part};
+use super::request::{Part, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Limits, ObjectKey, reserve};
 
@@ -23,6 +23,14 @@ const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 pub(super) struct Files {
     open: Mutex<LruCache<PathBuf, Arc<Open>>>,
     map: Option<MapFile>,
+}
+
+/// A part of a file.
+pub(super) struct Answer {
+    pub(super) bytes: Bytes,
+    /// Its first byte's place in the file.
+    pub(super) start: u64,
+    pub(super) told: Told,
 }
 
 struct Open {
@@ -93,7 +101,7 @@ impl Files {
                 return Err(changed(key, &version, &now.version()));
             }
         }
-        Ok(Some(Answer { bytes, size: Some(size), version: Some(version), whole: None }))
+        Ok(Some(Answer { bytes, start: range.start, told: Told { size: Some(size), version: Some(version), whole: None } }))
     }
 
     /// The open file, opened anew where the path names another one by now.

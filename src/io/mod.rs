@@ -10,6 +10,7 @@
 #![cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "logins, time-outs and retries are for stores over a network"))]
 
 mod cache;
+mod checked;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod counters;
@@ -25,6 +26,7 @@ mod put;
 mod ranges;
 mod request;
 pub(crate) mod sign;
+mod sinks;
 mod store;
 #[cfg(feature = "cloud")]
 mod wire;
@@ -71,6 +73,7 @@ struct Inner {
     handle: Handle,
     stores: Arc<Stores>,
     hosts: host::Hosts,
+    network: NetworkOptions,
     limits: Limits,
     cache: ByteCache<CacheKey, Cached>,
     flights: Flights<Want, Waiter, AbortHandle>,
@@ -95,6 +98,7 @@ impl Io {
             cache: ByteCache::new(options.byte_cache),
             flights: Flights::new(),
             hosts: host::Hosts::new(&options.network),
+            network: options.network,
         })))
     }
 

@@ -1,25 +1,37 @@
-//! One request to a store, and the checks between its answer and a reader.
+//! One request to a store, sent as often as it takes, and the checks between its answers and a reader.
 //!
 //! A store may be a stranger's server: the range that comes back is the one that was asked for, the body has
-//! exactly its length, and the version is the one the key is pinned to, or there is an error.
+//! exactly its length, and the version is the one the key is pinned to, or there is an error. A body that breaks off goes on where it ended:
+//! from its last byte where the version is a strong validator, which is sent along; else from the beginning of the piece that is not whole.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
 
+use super::checked::{Promise, Verdict, check};
 use super::counters::Counters;
-use super::errors;
-use super::host::Host;
+use super::errors::{self, Lost};
+use super::host::{Failure, FailureKind, Host, Slot};
 use super::local::{changed, slice};
-use crate::error::{Error, Result};
+use super::options::NetworkOptions;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Limits, ObjectKey};
 
-/// The most that is set aside for a body before any of it came.
-const FIRST_RESERVE: u64 = 8 << 20;
+/// The largest object taken whole from a server that ignores ranges.
+const MOST_WHOLE: u64 = 64 << 20;
+/// What is taken for the length of an answer before it is known.
+const TYPICAL: u64 = 1 << 20;
+/// A body that brought so much before it broke off has not failed in vain.
+const PROGRESS: u64 = 64 << 10;
+/// What is read to the end of an answer that nobody wants, so that the connection can be used again.
+const READ_OFF: u64 = 64 << 10;
 
 /// What of an object is asked for.
 #[derive(Debug, Clone)]
@@ -32,187 +44,543 @@ pub(super) enum Part {
     Whole { most: u64 },
 }
 
-/// Bytes of an object.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) bytes: Bytes,
+/// What an answer says of its object.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
     pub(super) size: Option<u64>,
     pub(super) version: Option<Arc<str>>,
-    /// The whole object, where the store sent it although a part was asked for.
+    /// The whole object, where the server sent it although a part was asked for.
     pub(super) whole: Option<Bytes>,
 }
 
-/// Marks, in a response's extensions, the whole body of a server that does not serve ranges.
-#[derive(Clone)]
-pub(super) struct WholeBody(pub(super) Bytes);
+/// Where the bytes of an answer go, in order, each once.
+pub(super) trait Sink: Send {
+    /// So many bytes will come, from this one of the object on; as many as come where that is unknown.
+    fn begin(&mut self, start: u64, length: Option<u64>, told: &Told) -> Result<()>;
+    /// The next bytes.
+    fn piece(&mut self, piece: Bytes) -> Result<()>;
+    /// Gives up what is not whole; how many of the bytes are not needed again.
+    fn rewind(&mut self) -> u64;
+}
 
-/// Asks a store; `None` where there is no such object.
-pub(super) async fn ask(
-    store: &dyn ObjectStore,
-    path: &Path,
-    key: &ObjectKey,
-    part: &Part,
-    host: &Host,
-    counters: &Counters,
-) -> Result<Option<Answer>> {
-    let is_suffix = matches!(part, Part::Suffix(_));
-    if is_suffix && host.suffixes_are_refused() {
-        return by_size(None, store, path, key, part, counters).await;
+/// Who asks, for what, where.
+pub(super) struct Asker<'a> {
+    pub(super) store: &'a dyn ObjectStore,
+    pub(super) path: &'a Path,
+    pub(super) key: &'a ObjectKey,
+    pub(super) host: &'a Arc<Host>,
+    pub(super) network: &'a NetworkOptions,
+    pub(super) counters: &'a Counters,
+}
+
+/// An answer whose body is unread.
+struct Came {
+    promise: Promise,
+    version: Option<Arc<str>>,
+    /// Whether the length of the body is told beside its range, so that one of another length ends in an error before it ends.
+    framed: bool,
+    body: BoxStream<'static, Result<Bytes, Lost>>,
+}
+
+/// The head of an answer.
+enum Answer {
+    Came(Came),
+    Missing,
+    /// Asked in another way it may be answered: by its size.
+    NotSo(Error),
+}
+
+/// How far the answers to one request have got.
+struct Begun {
+    /// What is wanted of the object.
+    start: u64,
+    end: u64,
+    /// How much of it the sink has.
+    taken: u64,
+    told: Told,
+}
+
+impl Begun {
+    /// Gives the sink what it has not yet of bytes that begin at `at`.
+    fn feed(&mut self, at: u64, piece: &Bytes, sink: &mut dyn Sink) -> Result<()> {
+        let next = self.start + self.taken;
+        let (from, to) = (at.max(next), at.saturating_add(piece.len() as u64).min(self.end));
+        if from < to {
+            let wanted = slice(piece, &(from - at..to - at)).ok_or_else(|| Error::storage("a body that is not in order"))?;
+            sink.piece(wanted)?;
+            self.taken += to - from;
+        }
+        Ok(())
     }
-    let range = match part {
-        Part::Range(range) => Some(GetRange::Bounded(range.clone())),
-        Part::Suffix(length) => Some(GetRange::Suffix(*length)),
-        Part::Whole { .. } => None,
-    };
-    counters.request(0)?;
-    match store.get_opts(path, options(key, range, false)).await {
-        Ok(result) => accept(result, key, part).await.map(Some),
-        Err(e) => {
-            let answer = refused(e, store, path, key, part, counters).await?;
-            // Of an empty object every suffix is refused.
-            if is_suffix && answer.as_ref().is_some_and(|answer| !answer.bytes.is_empty()) {
-                host.refuses_suffixes();
+}
+
+/// What one attempt came to, where it did not fail.
+enum Attempt {
+    Done,
+    Missing,
+    NotSo(Error),
+}
+
+impl Asker<'_> {
+    /// Asks until the sink has what was asked for; `None` where there is no such object.
+    pub(super) async fn get(&self, part: &Part, sink: &mut dyn Sink) -> Result<Option<Told>> {
+        let mut part = part.clone();
+        let mut key = self.key.clone();
+        let mut begun: Option<Begun> = None;
+        let (mut failed, mut wrong) = (0, 0);
+        let mut instead = (matches!(part, Part::Suffix(_)) && self.host.suffixes_are_refused()).then_some(None);
+        loop {
+            if let Some(why) = instead.take() {
+                let Some((range, told)) = self.by_size(&part, why).await? else { return Ok(None) };
+                if range.is_empty() {
+                    sink.begin(range.start, Some(0), &told)?;
+                    return Ok(Some(told));
+                }
+                if matches!(part, Part::Suffix(_)) {
+                    self.host.refuses_suffixes(); // of an empty object every suffix is refused
+                }
+                key = if key.version().is_some() { key } else { key.with_version(told.version) };
+                part = Part::Range(range);
             }
-            Ok(answer)
+            let now = match &begun {
+                Some(begun) if begun.start + begun.taken >= begun.end => return Ok(Some(begun.told.clone())),
+                Some(begun) => Part::Range(begun.start + begun.taken..begun.end),
+                None => part.clone(),
+            };
+            let before = begun.as_ref().map_or(0, |b| b.taken);
+            let mut slot = self.admit(&now).await?;
+            let lost = match self.attempt(&now, &key, &mut begun, sink, &mut slot).await {
+                Ok(attempt) => {
+                    slot.done();
+                    match attempt {
+                        Attempt::Done => return Ok(Some(begun.map(|b| b.told).unwrap_or_default())),
+                        Attempt::Missing if begun.is_some() => return Err(changed(&key, key.version().map_or("unknown", |v| v), "nothing")),
+                        Attempt::Missing => return Ok(None),
+                        Attempt::NotSo(why) if begun.is_some() => return Err(why.in_object(self.key.url())),
+                        Attempt::NotSo(why) => {
+                            instead = Some(Some(why));
+                            continue;
+                        }
+                    }
+                }
+                Err(lost) => lost,
+            };
+            if let Some(begun) = &mut begun {
+                key = if key.version().is_some() { key } else { key.with_version(begun.told.version.clone()) };
+                if !is_strong(key.version()) {
+                    begun.taken = sink.rewind();
+                }
+                failed = if begun.taken >= before + PROGRESS { 0 } else { failed };
+            }
+            // A server that says wrong things is asked once more, not for ever.
+            wrong += u32::from(lost.wrong);
+            let lost = if wrong > 1 { Lost { kind: FailureKind::Final, ..lost } } else { lost };
+            failed += 1;
+            self.again(lost, failed, slot).await?;
         }
+    }
+
+    /// Waits until a request that failed so many times is to be sent again.
+    async fn again(&self, lost: Lost, failed: u32, slot: Slot) -> Result<()> {
+        let failure = Failure { kind: lost.kind, retry_after: lost.retry_after };
+        slot.failed(&failure);
+        match self.host.retry(failed, &failure) {
+            Some(wait) => {
+                self.counters.retry(&lost.error);
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            None => Err(after(lost.error, failed).in_object(self.key.url())),
+        }
+    }
+
+    /// A place among the requests in flight.
+    async fn admit(&self, part: &Part) -> Result<Slot> {
+        let bytes = match part {
+            Part::Range(range) => range.end - range.start,
+            Part::Suffix(length) => *length,
+            Part::Whole { most } => (*most).min(TYPICAL),
+        };
+        self.counters.request(bytes)?;
+        Ok(self.host.admit(bytes).await)
+    }
+
+    async fn attempt(&self, part: &Part, key: &ObjectKey, begun: &mut Option<Begun>, sink: &mut dyn Sink, slot: &mut Slot) -> Result<Attempt, Lost> {
+        let came = match self.answer(part, key).await? {
+            Answer::Missing => return Ok(Attempt::Missing),
+            Answer::NotSo(why) => return Ok(Attempt::NotSo(why)),
+            Answer::Came(came) => came,
+        };
+        slot.answered();
+        let Came { promise, version, framed, body } = came;
+        settle(key, version.as_ref())?;
+        let told = Told { size: promise.size, version, whole: None };
+        if promise.unasked {
+            let whole = self.collect(body, promise.length, MOST_WHOLE, slot).await?;
+            let size = whole.len() as u64;
+            let wanted = match part {
+                Part::Range(range) => range.start.min(size)..range.end.min(size),
+                Part::Suffix(length) => size.saturating_sub(*length)..size,
+                Part::Whole { .. } => 0..size,
+            };
+            let told = Told { size: Some(size), whole: Some(whole.clone()), ..told };
+            if begun.is_none() {
+                sink.begin(wanted.start, Some(wanted.end - wanted.start), &told)?;
+                *begun = Some(Begun { start: wanted.start, end: wanted.end, taken: 0, told });
+            }
+            if let Some(piece) = slice(&whole, &wanted).filter(|piece| !piece.is_empty()) {
+                sink.piece(piece)?;
+            }
+            self.host.refuses_ranges();
+            return Ok(Attempt::Done);
+        }
+        if let (Part::Whole { most }, Some(size)) = (part, promise.size.or(promise.length)) {
+            Limits::check("bytes of a whole object", size, *most)?;
+        }
+        let begun = match begun {
+            Some(begun) => {
+                if begun.told.size != told.size || begun.told.version != told.version {
+                    return Err(changed(key, &describe(&begun.told), &describe(&told)).into());
+                }
+                begun
+            }
+            None => {
+                let Range { start, end } = promise.wanted;
+                sink.begin(start, (end != u64::MAX).then_some(end - start), &told)?;
+                begun.insert(Begun { start, end, taken: 0, told })
+            }
+        };
+        match promise.length {
+            // Whether it has its length is known when it ends, and nobody is to have any of it before.
+            Some(length) if !framed => {
+                let body = self.collect(body, Some(length), length, slot).await?;
+                begun.feed(promise.start, &body, sink)?;
+            }
+            _ => self.pour(body, &promise, part, begun, sink, slot).await?,
+        }
+        Ok(Attempt::Done)
+    }
+
+    /// Reads a body into the sink.
+    async fn pour(
+        &self,
+        body: BoxStream<'static, Result<Bytes, Lost>>,
+        promise: &Promise,
+        part: &Part,
+        begun: &mut Begun,
+        sink: &mut dyn Sink,
+        slot: &mut Slot,
+    ) -> Result<(), Lost> {
+        let most = if let Part::Whole { most } = part { *most } else { u64::MAX };
+        let mut at = promise.start;
+        let mut body = Paced::new(body, self.network);
+        while let Some(piece) = body.next().await? {
+            slot.received(piece.len());
+            let end = at.saturating_add(piece.len() as u64);
+            if promise.length.is_some_and(|length| end - promise.start > length) {
+                return Err(Lost::wrong(format!("a body of more than the {} bytes that were told", promise.length.unwrap_or(0))));
+            }
+            Limits::check("bytes of a whole object", end - promise.start, most)?;
+            self.counters.received(piece.len());
+            begun.feed(at, &piece, sink)?;
+            at = end;
+            let rest = promise.length.map_or(0, |length| length - (at - promise.start));
+            if at >= begun.end && rest > READ_OFF {
+                return Ok(());
+            }
+        }
+        match promise.length {
+            Some(length) if at - promise.start != length => {
+                Err(Lost::broken(format!("a body of {} bytes where {length} were told", at - promise.start)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a body into one buffer.
+    async fn collect(&self, body: BoxStream<'static, Result<Bytes, Lost>>, length: Option<u64>, most: u64, slot: &mut Slot) -> Result<Bytes, Lost> {
+        let mut body = Paced::new(body, self.network);
+        let mut out = Vec::new();
+        while let Some(piece) = body.next().await? {
+            slot.received(piece.len());
+            if out.len() as u64 + piece.len() as u64 > most {
+                return Err(match length {
+                    Some(length) => Lost::wrong(format!("a body of more than the {length} bytes that were told")),
+                    None => Error::new(ErrorKind::RangeUnsupported).into(),
+                });
+            }
+            out.try_reserve(piece.len()).map_err(|_| Error::limit("memory", piece.len() as u64, 0))?;
+            out.extend_from_slice(&piece);
+        }
+        if length.is_some_and(|length| length != out.len() as u64) {
+            return Err(Lost::broken(format!("a body of {} bytes where {} were told", out.len(), length.unwrap_or(0))));
+        }
+        self.counters.received(out.len());
+        Ok(out.into())
+    }
+
+    /// The head of the answer; of the first of two where the first request keeps it waiting for longer than nearly all before.
+    async fn answer(&self, part: &Part, key: &ObjectKey) -> Result<Answer, Lost> {
+        let Some(after) = self.host.hedge_after() else { return self.send(part, key).await };
+        let first = std::pin::pin!(self.send(part, key));
+        let late = std::pin::pin!(tokio::time::sleep(after));
+        let first = match select(first, late).await {
+            Either::Left((answer, _)) => return answer,
+            Either::Right(((), first)) if !self.host.hedge() => return first.await,
+            Either::Right(((), first)) => first,
+        };
+        let second = std::pin::pin!(async {
+            let _slot = self.admit(part).await?;
+            self.send(part, key).await
+        });
+        match select(first, second).await {
+            Either::Left((Err(_), other)) => other.await,
+            Either::Right((Err(_), other)) => other.await,
+            Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+        }
+    }
+
+    /// Sends one request.
+    async fn send(&self, part: &Part, key: &ObjectKey) -> Result<Answer, Lost> {
+        let range = match part {
+            Part::Range(range) => Some(GetRange::Bounded(range.clone())),
+            Part::Suffix(length) => Some(GetRange::Suffix(*length)),
+            Part::Whole { .. } => None,
+        };
+        match self.exchange(options(key, range, false)).await? {
+            #[cfg(feature = "cloud")]
+            Exchanged::Wire(reply) => self.judge(part, key, *reply),
+            Exchanged::Store(Ok(result)) => of_store(result, part, key).map(Answer::Came),
+            Exchanged::Store(Err(error)) => self.refused(error, part, key),
+        }
+    }
+
+    #[cfg(feature = "cloud")]
+    fn judge(&self, part: &Part, key: &ObjectKey, reply: super::wire::Reply) -> Result<Answer, Lost> {
+        let answered = || {
+            let status = reqwest::StatusCode::from_u16(reply.head.status).map_or_else(|_| reply.head.status.to_string(), |s| s.to_string());
+            let code = reply.code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
+            format!("the server answered {status}{code}")
+        };
+        let lost = |kind, error: Error| Lost { kind, error, retry_after: reply.retry_after, wrong: false };
+        Ok(match check(part, &reply.head, MOST_WHOLE) {
+            Verdict::Good(promise) => Answer::Came(Came {
+                version: version(reply.head.e_tag.as_deref(), reply.head.last_modified.as_deref(), promise.size),
+                framed: reply.head.content_length.is_some(),
+                promise,
+                body: reply.body.bytes_stream().map_err(|e| Lost::of(&e)).boxed(),
+            }),
+            Verdict::Missing => Answer::Missing,
+            Verdict::Changed => return Err(changed(key, key.version().map_or("unknown", |v| v), "another version").into()),
+            Verdict::NotSatisfiable if !matches!(part, Part::Whole { .. }) => Answer::NotSo(Error::storage(answered())),
+            Verdict::Refused if matches!(part, Part::Suffix(_)) && matches!(reply.head.status, 400 | 405 | 501) => {
+                Answer::NotSo(Error::storage(answered()))
+            }
+            Verdict::Denied => return Err(lost(FailureKind::Final, Error::denied(answered()))),
+            Verdict::Throttled => return Err(lost(FailureKind::Throttled, Error::storage(answered()))),
+            Verdict::Server => return Err(lost(FailureKind::Server, Error::storage(answered()))),
+            Verdict::Refused | Verdict::NotSatisfiable => return Err(Error::storage(answered()).into()),
+            Verdict::RangeUnsupported => return Err(Error::new(ErrorKind::RangeUnsupported).into()),
+            Verdict::Encoded(encoding) => return Err(Error::new(ErrorKind::Encoded(encoding)).into()),
+            Verdict::Wrong(what) => return Err(Lost::wrong(what)),
+        })
+    }
+
+    /// What the refusal of a store means that is not reached over HTTP, or did not get that far.
+    fn refused(&self, error: object_store::Error, part: &Part, key: &ObjectKey) -> Result<Answer, Lost> {
+        use object_store::Error as E;
+        let said = |error| errors::from_store(error, self.key);
+        match &error {
+            E::NotFound { .. } => Ok(Answer::Missing),
+            E::Precondition { .. } | E::NotModified { .. } => Err(changed(key, key.version().map_or("unknown", |v| v), "another version").into()),
+            E::NotSupported { .. } | E::NotImplemented { .. } if matches!(part, Part::Suffix(_)) => Ok(Answer::NotSo(said(&error))),
+            // The stores' error for a range past the end has no type of its own.
+            E::Generic { .. } if !matches!(part, Part::Whole { .. }) && !errors::is_from_network(&error) => Ok(Answer::NotSo(said(&error))),
+            _ => Err(said(&error).into()),
+        }
+    }
+
+    /// Size and version of the object.
+    async fn size(&self, key: &ObjectKey) -> Result<Option<Told>> {
+        let mut failed = 0;
+        loop {
+            self.counters.request(0)?;
+            let mut slot = self.host.admit(0).await;
+            let lost = match self.head(key).await {
+                Ok(told) => {
+                    slot.answered();
+                    slot.done();
+                    return Ok(told);
+                }
+                Err(lost) => lost,
+            };
+            failed += 1;
+            self.again(lost, failed, slot).await?;
+        }
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<Option<Told>, Lost> {
+        let told = match self.exchange(options(key, None, true)).await? {
+            #[cfg(feature = "cloud")]
+            Exchanged::Wire(reply) => match self.judge(&Part::Whole { most: u64::MAX }, key, *reply)? {
+                Answer::Came(came) => Told { size: came.promise.size, version: came.version, whole: None },
+                _ => return Ok(None),
+            },
+            Exchanged::Store(Ok(result)) => Told { size: Some(result.meta.size), version: version_of(&result), whole: None },
+            Exchanged::Store(Err(object_store::Error::NotFound { .. })) => return Ok(None),
+            Exchanged::Store(Err(e)) => return Err(errors::from_store(&e, self.key).into()),
+        };
+        settle(key, told.version.as_ref())?;
+        Ok(Some(told))
+    }
+
+    /// The range that a part is, by the size of the object; `why` is what the part itself was refused with.
+    async fn by_size(&self, part: &Part, why: Option<Error>) -> Result<Option<(Range<u64>, Told)>> {
+        let Some(told) = self.size(self.key).await? else { return Ok(None) };
+        let size = told.size.ok_or_else(|| Error::storage("the server does not tell the size of the object").in_object(self.key.url()))?;
+        let range = match part {
+            Part::Suffix(length) => size.saturating_sub(*length)..size,
+            Part::Range(range) => match why {
+                Some(why) if range.start < size => return Err(why.in_object(self.key.url())),
+                _ => size..size,
+            },
+            Part::Whole { .. } => 0..size,
+        };
+        Ok(Some((range, told)))
+    }
+
+    #[cfg(feature = "cloud")]
+    async fn exchange(&self, mut options: GetOptions) -> Result<Exchanged, Lost> {
+        let exchange = super::wire::Exchange::default();
+        options.extensions.insert(exchange.clone());
+        let result = self.store.get_opts(self.path, options).await;
+        for _ in 1..exchange.sent() {
+            self.counters.request(0)?;
+        }
+        match exchange.take() {
+            Some(reply) => reply.map(|reply| Exchanged::Wire(Box::new(reply))),
+            None => Ok(Exchanged::Store(result)),
+        }
+    }
+
+    #[cfg(not(feature = "cloud"))]
+    async fn exchange(&self, options: GetOptions) -> Result<Exchanged, Lost> {
+        Ok(Exchanged::Store(self.store.get_opts(self.path, options).await))
     }
 }
 
-/// What a refusal means; some are answered by asking for the size first.
-async fn refused(
-    error: object_store::Error,
-    store: &dyn ObjectStore,
-    path: &Path,
-    key: &ObjectKey,
-    part: &Part,
-    counters: &Counters,
-) -> Result<Option<Answer>> {
-    use object_store::Error as E;
-    let no_suffix = matches!((&error, part), (E::NotSupported { .. } | E::NotImplemented { .. }, Part::Suffix(_)));
-    let past_the_end = errors::is_range_not_satisfiable(&error) || (matches!(error, E::Generic { .. }) && !errors::is_from_network(&error));
-    match &error {
-        E::NotFound { .. } => return Ok(None),
-        E::Precondition { .. } | E::NotModified { .. } => {
-            return Err(changed(key, key.version().map_or("unknown", |v| v), "another version"));
-        }
-        _ if no_suffix || (past_the_end && !matches!(part, Part::Whole { .. })) => {}
-        _ => return Err(errors::from_store(&error, key)),
-    }
-    by_size(Some(error), store, path, key, part, counters).await
+enum Exchanged {
+    /// The answer of a server.
+    #[cfg(feature = "cloud")]
+    Wire(Box<super::wire::Reply>),
+    /// What a store made of it that is not reached over HTTP, or of a request that was not sent.
+    Store(object_store::Result<GetResult>),
 }
 
-/// Asks for the size, and then for the range that a part is; `error` is what the part itself was refused with.
-async fn by_size(
-    error: Option<object_store::Error>,
-    store: &dyn ObjectStore,
-    path: &Path,
-    key: &ObjectKey,
-    part: &Part,
-    counters: &Counters,
-) -> Result<Option<Answer>> {
-    use object_store::Error as E;
-    counters.request(0)?;
-    let meta = match store.get_opts(path, options(key, None, true)).await {
-        Ok(head) => head.meta,
-        Err(E::NotFound { .. }) => return Ok(None),
-        Err(e) => return Err(errors::from_store(error.as_ref().unwrap_or(&e), key)),
+/// The answer of a store that is trusted to know ranges.
+fn of_store(result: GetResult, part: &Part, key: &ObjectKey) -> Result<Came, Lost> {
+    let size = result.meta.size;
+    let wanted = match part {
+        Part::Range(range) => range.start.min(size)..range.end.min(size),
+        Part::Suffix(length) => size.saturating_sub(*length)..size,
+        Part::Whole { .. } => 0..size,
     };
-    let version = settle(key, &meta)?;
-    let range = match part {
-        Part::Suffix(length) => meta.size.saturating_sub(*length)..meta.size,
-        Part::Range(range) => match error {
-            Some(error) if range.start < meta.size => return Err(errors::from_store(&error, key)),
-            _ => meta.size..meta.size,
-        },
-        Part::Whole { .. } => meta.size..meta.size,
-    };
-    if range.is_empty() {
-        return Ok(Some(Answer { bytes: Bytes::new(), size: Some(meta.size), version, whole: None }));
+    let came = result.range.clone();
+    if came != wanted {
+        return Err(Lost::wrong(format!("bytes {}..{} were asked for, {}..{} came", wanted.start, wanted.end, came.start, came.end)));
     }
-    let pinned = if key.version().is_some() { key.clone() } else { key.with_version(version) };
-    counters.request(0)?;
-    match store.get_opts(path, options(&pinned, Some(GetRange::Bounded(range.clone())), false)).await {
-        Ok(result) => accept(result, &pinned, &Part::Range(range)).await.map(Some),
-        Err(e) => Err(errors::from_store(&e, key)),
-    }
+    let promise = Promise { start: wanted.start, length: Some(wanted.end - wanted.start), wanted, size: Some(size), unasked: false };
+    let (version, named) = (version_of(&result), key.clone());
+    let body = result.into_stream().map_err(move |e| Lost::broken_by(errors::from_store(&e, &named))).boxed();
+    Ok(Came { promise, version, framed: true, body })
 }
 
 fn options(key: &ObjectKey, range: Option<GetRange>, head: bool) -> GetOptions {
     // a weak ETag never matches in an If-Match; it is compared afterwards, as versions made up by us are
-    let if_match = key.version().filter(|v| v.starts_with('"')).map(|v| v.to_string());
+    let if_match = key.version().filter(|v| is_strong(Some(v))).map(|v| v.to_string());
     GetOptions { if_match, range, head, ..GetOptions::default() }
 }
 
-/// The version of an answer; an error where the key is pinned to another.
-fn settle(key: &ObjectKey, meta: &ObjectMeta) -> Result<Option<Arc<str>>> {
-    let version: Option<Arc<str>> = match &meta.e_tag {
-        Some(tag) if tag.starts_with('"') || tag.starts_with("W/") => Some(tag.as_str().into()),
-        Some(tag) => Some(format!("\"{tag}\"").into()),
-        None if meta.last_modified.timestamp_millis() != 0 => Some(format!("{}-{}", meta.last_modified.timestamp_millis(), meta.size).into()),
-        None => None,
-    };
-    match (key.version(), &version) {
-        (Some(old), Some(new)) if old == new => Ok(version),
-        (Some(old), new) => Err(changed(key, old, new.as_deref().unwrap_or("unknown"))),
-        (None, _) => Ok(version),
+/// Whether a version is a validator that tells every two generations apart (RFC 9110 section 8.8.1).
+fn is_strong(version: Option<&Arc<str>>) -> bool {
+    version.is_some_and(|v| v.starts_with('"'))
+}
+
+/// The version of an object, by what its store tells: a strong ETag as it is; else all that there is.
+fn version(e_tag: Option<&str>, modified: Option<&str>, size: Option<u64>) -> Option<Arc<str>> {
+    let size = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
+    let modified = modified.unwrap_or("*");
+    Some(match e_tag.map(str::trim).filter(|tag| !tag.is_empty()) {
+        Some(tag) if tag.starts_with('"') => tag.into(),
+        Some(tag) if tag.starts_with("W/") => format!("{tag} modified {modified} size {size}").into(),
+        Some(tag) => format!("\"{tag}\"").into(),
+        None if modified != "*" => format!("modified {modified} size {size}").into(),
+        None if size != "*" => format!("size {size}").into(),
+        None => return None,
+    })
+}
+
+fn version_of(result: &GetResult) -> Option<Arc<str>> {
+    let meta = &result.meta;
+    let modified = meta.last_modified.timestamp_millis();
+    version(meta.e_tag.as_deref(), (modified != 0).then(|| modified.to_string()).as_deref(), Some(meta.size))
+}
+
+/// An error where the key is pinned to another version.
+fn settle(key: &ObjectKey, version: Option<&Arc<str>>) -> Result<()> {
+    match (key.version(), version) {
+        (Some(old), new) if Some(old) != new => Err(changed(key, old, new.map_or("unknown", |v| v))),
+        _ => Ok(()),
     }
 }
 
-async fn accept(result: GetResult, key: &ObjectKey, part: &Part) -> Result<Answer> {
-    let wrong = |message: String| Error::storage(message).in_object(key.url());
-    let size = result.meta.size;
-    let expected = match part {
-        Part::Range(range) => range.start.min(size)..range.end.min(size),
-        Part::Suffix(length) => size.saturating_sub(*length)..size,
-        Part::Whole { most } => {
-            Limits::check("bytes of a whole object", size, *most).map_err(|e| e.in_object(key.url()))?;
-            0..size
-        }
-    };
-    let came = result.range.clone();
-    if came != expected {
-        return Err(wrong(format!("bytes {}..{} were asked for, {}..{} came", expected.start, expected.end, came.start, came.end)));
-    }
-    let version = settle(key, &result.meta)?;
-    let whole = result.extensions.get::<WholeBody>().map(|w| w.0.clone());
-    let bytes = match &whole {
-        Some(body) => slice(body, &expected).ok_or_else(|| wrong("the server ignores ranges, and sent less than it said".to_owned()))?,
-        None => collect(result, expected.end - expected.start, key).await?,
-    };
-    Ok(Answer { bytes, size: Some(size), version, whole })
+fn describe(told: &Told) -> String {
+    told.version.as_ref().map_or_else(|| format!("size {}", told.size.unwrap_or(0)), ToString::to_string)
 }
 
-/// A body of exactly `length` bytes. One that comes in one piece is handed on as it is.
-async fn collect(result: GetResult, length: u64, key: &ObjectKey) -> Result<Bytes> {
-    let wrong = |came: u64| Error::storage(format!("a body of {came} bytes where {length} were asked for")).in_object(key.url());
-    let mut stream = result.into_stream();
-    let mut first = Bytes::new();
-    let mut joined: Option<BytesMut> = None;
-    let mut came = 0_u64;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|e| errors::from_store(&e, key))?;
-        if piece.is_empty() {
-            continue;
-        }
-        came = came.saturating_add(piece.len() as u64);
-        if came > length {
-            return Err(wrong(came));
-        }
-        if first.is_empty() {
-            first = piece;
-            continue;
-        }
-        let buffer = joined.get_or_insert_with(|| {
-            let mut buffer = BytesMut::with_capacity(usize::try_from(length.min(FIRST_RESERVE)).unwrap_or(0).max(first.len()));
-            buffer.extend_from_slice(&first);
-            buffer
-        });
-        buffer.extend_from_slice(&piece);
+/// Says how often it was tried.
+fn after(error: Error, attempts: u32) -> Error {
+    match error.kind() {
+        ErrorKind::Storage(message) if attempts > 1 => Error::storage(format!("{message} ({attempts} attempts)")),
+        _ => error,
     }
-    if came != length {
-        return Err(wrong(came));
+}
+
+/// A body that must keep coming.
+struct Paced {
+    body: BoxStream<'static, Result<Bytes, Lost>>,
+    clock: std::pin::Pin<Box<tokio::time::Sleep>>,
+    every: Duration,
+    least: u64,
+    came: u64,
+}
+
+impl Paced {
+    fn new(body: BoxStream<'static, Result<Bytes, Lost>>, network: &NetworkOptions) -> Self {
+        let every = network.progress_timeout;
+        Self { body, clock: Box::pin(tokio::time::sleep(every)), every, least: network.progress_bytes, came: 0 }
     }
-    Ok(joined.map_or(first, BytesMut::freeze))
+
+    /// The next piece that is not empty.
+    async fn next(&mut self) -> Result<Option<Bytes>, Lost> {
+        loop {
+            match select(self.body.next(), self.clock.as_mut()).await {
+                Either::Left((None, _)) => return Ok(None),
+                Either::Left((Some(Ok(piece)), _)) if piece.is_empty() => {}
+                Either::Left((Some(piece), _)) => {
+                    let piece = piece?;
+                    self.came += piece.len() as u64;
+                    return Ok(Some(piece));
+                }
+                Either::Right(_) if self.came < self.least => return Err(Lost::stalled(self.came, self.every)),
+                Either::Right(_) => {
+                    self.came = 0;
+                    let next = self.clock.deadline() + self.every;
+                    self.clock.as_mut().reset(next);
+                }
+            }
+        }
+    }
 }
 
 /// The names right below a prefix, sorted; `None` where the store cannot, or may not, list.

@@ -41,6 +41,8 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn new(options: &IoOptions) -> Result<Self> {
+        #[cfg(feature = "cloud")]
+        let signing = Arc::new(super::sign::Signing::new(None));
         let mut own = options.stores.clone();
         own.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(Self {
@@ -49,7 +51,7 @@ impl Stores {
             own,
             memory: Arc::new(InMemory::new()),
             #[cfg(feature = "cloud")]
-            cloud: super::cloud::Cloud::new(options)?,
+            cloud: super::cloud::Cloud::new(options, signing.clone())?,
         })
     }
 

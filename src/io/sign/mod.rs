@@ -63,7 +63,12 @@ impl Signing {
         false
     }
     /// The clock of a server, by the `Date` of an answer.
-    pub(crate) fn date(&self, _url: &str, _date: SystemTime) {}
+    pub(crate) fn date(&self, _url: &str, _date: &str) {}
+}
+
+/// A query with the parameters of a signature.
+pub(crate) fn merge_query(existing: Option<&str>, signature: &str) -> String {
+    existing.map_or_else(|| signature.to_owned(), |existing| format!("{existing}&{signature}"))
 }
 
 impl fmt::Debug for Signing {
