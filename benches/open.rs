@@ -25,7 +25,7 @@ fn open(c: &mut Criterion) {
     objects.extend(array.write_v3().into_iter().map(|(key, bytes)| (format!("v3.zarr/{key}"), bytes)));
     // The header is parsed each time, not found in a cache of bytes.
     let mut options = SessionOptions::default();
-    options.byte_cache = 0;
+    options.cache_stored = false;
     let session = Session::builder(options).with_store("bench://", store.clone()).build().unwrap();
     session.block_on(async {
         for (key, bytes) in objects {

@@ -25,7 +25,7 @@ const WINDOW: std::ops::Range<u64> = 700..1212;
 /// A session that fetches and decodes each time.
 fn session() -> Session {
     let mut options = SessionOptions::default();
-    (options.byte_cache, options.chunk_cache) = (0, 0);
+    (options.cache_stored, options.cache_decoded) = (false, false);
     Session::with_options(options).unwrap()
 }
 

@@ -24,7 +24,7 @@ const WINDOW: std::ops::Range<u64> = 700..1212;
 /// A session that decodes each time: it keeps no decoded chunk.
 fn session(threads: usize) -> Session {
     let mut options = SessionOptions::default();
-    options.chunk_cache = 0;
+    options.cache_decoded = false;
     options.threads = threads;
     Session::with_options(options).unwrap()
 }

@@ -29,7 +29,7 @@ struct V2<'a> {
 
 fn session(store: &Arc<dyn ObjectStore>, bytes: usize) -> Session {
     let mut options = SessionOptions::default();
-    options.byte_cache = 0;
+    options.cache_stored = false;
     options.limits.max_metadata_bytes = options.limits.max_metadata_bytes.max(bytes as u64 * 2);
     Session::builder(options).with_store("bench://", store.clone()).build().unwrap()
 }

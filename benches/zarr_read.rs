@@ -42,7 +42,7 @@ fn kinds() -> Vec<(&'static str, NewArray)> {
 
 fn session(threads: usize) -> Session {
     let mut options = SessionOptions::default();
-    (options.threads, options.byte_cache, options.chunk_cache) = (threads, 0, 0);
+    (options.threads, options.cache_stored, options.cache_decoded) = (threads, false, false);
     Session::with_options(options).unwrap()
 }
 

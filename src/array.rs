@@ -1,7 +1,9 @@
 //! A chunked array that can be read.
 
 mod bands;
+mod generation;
 mod masked;
+mod plan;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,15 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ndarray::{Array, ArrayViewMut, Dimension};
 
+pub(crate) use generation::Reopen;
 pub use masked::{Mask, Masked};
 
 use crate::engine::{
-    AbortOnDrop, ArrayInner, DynArray, Element, FixedSink, ReadPlan, ReadStats, Reader, Rule, Session, Sink, TextSink, array, blocking, converter,
-    output_bytes, plan, read, read_chunk, spawn, wrong_type,
+    AbortOnDrop, ArrayInner, Call, DynArray, Element, FixedSink, Memory, ReadOptions, ReadStats, Reader, Rule, Session, Sink, TextSink, array,
+    converter, output_bytes, read, read_chunk, spawn, wrong_type,
 };
 use crate::error::{Error, Result};
-use crate::io::Counters;
-use crate::model::{ArrayMeta, AxisOrder, DataType, Dim, IntoSelection, Limits, RawJson, Region};
+use crate::model::{ArrayMeta, AxisOrder, Consistency, DataType, Dim, IntoSelection, Limits, RawJson, Region};
 
 /// A chunked array: a level of a COG, a Zarr array, or whatever an [`ArrayMeta`] describes.
 ///
@@ -27,6 +29,10 @@ pub struct ChunkedArray {
     inner: Arc<ArrayInner>,
     /// What says which elements are valid, where that is known.
     mask: Result<Option<Arc<Mask>>>,
+    /// Whether that is the caller's, and stays whatever becomes of the dataset.
+    own_mask: bool,
+    options: Arc<ReadOptions>,
+    origin: Option<Arc<generation::Origin>>,
 }
 
 /// One decoded chunk, as it is stored.
@@ -50,7 +56,8 @@ impl Session {
     /// # Errors
     /// What is wrong with the description: `Malformed`, `Limit`, or `Unsupported` for a codec that this build has not.
     pub fn array(&self, meta: ArrayMeta) -> Result<ChunkedArray> {
-        Ok(ChunkedArray { inner: Arc::new(ArrayInner::new(self, meta)?), mask: Ok(None) })
+        let inner = Arc::new(ArrayInner::new(self, meta)?);
+        Ok(ChunkedArray { inner, mask: Ok(None), own_mask: false, options: self.read.clone(), origin: None })
     }
 }
 
@@ -79,6 +86,29 @@ impl ChunkedArray {
     #[must_use]
     pub fn attributes(&self) -> &RawJson {
         &self.inner.meta.attributes
+    }
+
+    /// The same array, whose reads may cost other than what its session, or its dataset, says.
+    #[must_use]
+    pub fn with_options(&self, options: ReadOptions) -> Self {
+        self.sharing_options(&Arc::new(options))
+    }
+    pub(crate) fn sharing_options(&self, options: &Arc<ReadOptions>) -> Self {
+        Self { options: options.clone(), ..self.clone() }
+    }
+    /// What its reads may cost.
+    #[must_use]
+    pub fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+    /// What stands against a result of several generations of the objects that hold the chunks.
+    ///
+    /// A chunk by itself is always of one generation. This tells what holds across chunks: those of a file are pinned to the version of
+    /// its header; inner chunks of a shard to that of the shard's index, while shards, and chunks that are objects of their own, are not
+    /// tied to each other: [`Consistency::None`]. What a reference file or an archive names is as it says there.
+    #[must_use]
+    pub fn consistency(&self) -> Consistency {
+        self.inner.meta.manifest.consistency()
     }
 
     /// Drops what the caches hold of it: chunks, and pages of its table.
@@ -150,17 +180,29 @@ impl ChunkedArray {
     async fn read_elements<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<T, D>, ReadStats)> {
         let region = self.region(selection)?;
         self.check_rank::<D>()?;
+        let bytes = output_bytes(&region.shape(), size_of::<T>(), self.inner.limits())? as u64;
+        let once = |array: Self, call: Arc<Call>| {
+            let region = region.clone();
+            async move {
+                let memory = call.memory(bytes)?;
+                array.elements(region, &call, &memory).await
+            }
+        };
+        self.call(once).await
+    }
+
+    async fn elements<T: Element, D: Dimension>(&self, region: Region, call: &Arc<Call>, memory: &Memory) -> Result<(Array<T, D>, ReadStats)> {
         let shape = region.shape();
         let element = size_of::<T>();
         let count = output_bytes(&shape, element, self.inner.limits())? / element;
         let sink = FixedSink::owned::<T>(&self.inner.meta.grid, &region, count, element, self.rule::<T>()?)?;
-        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let stats = self.start(region, Sink::Fixed(sink.clone()), call, memory).await?;
         let elements = sink.take::<T>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         Ok((array(elements, &shape)?, stats))
     }
 
-    fn start(&self, region: Region, sink: Sink) -> AbortOnDrop<Result<ReadStats>> {
-        read(Reader { array: self.inner.clone(), region, sink })
+    fn start(&self, region: Region, sink: Sink, call: &Arc<Call>, memory: &Memory) -> AbortOnDrop<Result<ReadStats>> {
+        read(Reader { array: self.inner.clone(), region, sink, call: call.clone(), memory: memory.clone() })
     }
 
     /// Reads a region of any data type.
@@ -177,17 +219,25 @@ impl ChunkedArray {
     /// As [`read_dyn`](Self::read_dyn).
     pub async fn read_dyn_with_stats(&self, selection: impl IntoSelection) -> Result<(DynArray, ReadStats)> {
         let region = self.region(selection)?;
+        self.call(|array, call| array.dyn_once(region.clone(), call)).await
+    }
+
+    async fn dyn_once(self, region: Region, call: Arc<Call>) -> Result<(DynArray, ReadStats)> {
         let shape = region.shape();
         let data_type = self.data_type().clone();
         let limits = self.inner.limits();
         let Some(element) = data_type.size() else {
-            let sink = Arc::new(TextSink::new(&region, self.inner.meta.fill_value.bytes(), limits.max_output_bytes)?);
-            let stats = self.start(region, Sink::Text(sink.clone())).await?;
+            // How long the elements are is known when they are there.
+            let memory = call.memory(region.len().saturating_mul(size_of::<Bytes>() as u64))?;
+            let most = call.options().max_memory.map_or(limits.max_output_bytes, |most| most.min(limits.max_output_bytes));
+            let sink = Arc::new(TextSink::new(&region, self.inner.meta.fill_value.bytes(), most)?);
+            let stats = self.start(region, Sink::Text(sink.clone()), &call, &memory).await?;
             return Ok((DynArray::variable(data_type, shape, sink.take()), stats));
         };
         let length = output_bytes(&shape, element, limits)?;
+        let memory = call.memory(length as u64)?;
         let sink = FixedSink::owned::<u128>(&self.inner.meta.grid, &region, length.div_ceil(16), element, Rule::Copy)?;
-        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let stats = self.start(region, Sink::Fixed(sink.clone()), &call, &memory).await?;
         let words = sink.take::<u128>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         Ok((DynArray::fixed(data_type, shape, words, length), stats))
     }
@@ -206,25 +256,30 @@ impl ChunkedArray {
             let wrong = format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape());
             return Err(Error::region(wrong).in_object(self.inner.meta.source.url()));
         }
-        let rule = self.rule::<T>()?;
-        FixedSink::scoped(output, &self.inner.meta.grid, &region, rule, |sink| {
-            blocking(Reader { array: self.inner.clone(), region: region.clone(), sink: Sink::Fixed(sink) })
-        })
+        let call = Arc::new(Call::new(&self.options));
+        let mut stats = self.into_view(&region, output, &call).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
+        call.count(&mut stats);
+        Ok(stats)
     }
 
-    /// What reading a region would fetch: chunks, requests, bytes. Fetches no chunk; pages of a chunk table that are needed are read, and kept.
-    ///
-    /// # Errors
-    /// `Region` where the selection does not fit; what reading a page may fail with.
-    pub async fn plan(&self, selection: impl IntoSelection) -> Result<ReadPlan> {
-        let region = self.region(selection)?;
-        let array = self.inner.clone();
-        spawn(&self.inner.session.io, async move {
-            let counters = Arc::new(Counters::default());
-            let planned = plan(&array, &region, &counters).await.map_err(|e| e.in_object(array.meta.source.url()))?;
-            Ok(ReadPlan::new(&array, region, &planned, counters.snapshot().requests))
-        })
-        .await
+    /// Reads into a view and waits, once more where the object has changed and the options say so.
+    fn into_view<T: Element, D: Dimension>(&self, region: &Region, mut output: ArrayViewMut<'_, T, D>, call: &Arc<Call>) -> Result<ReadStats> {
+        let session = self.inner.session.clone();
+        let memory = call.memory(region.len().saturating_mul(size_of::<T>() as u64))?;
+        let read_into = |array: &Self, view: ArrayViewMut<'_, T, D>| {
+            FixedSink::scoped(view, &array.inner.meta.grid, region, array.rule::<T>()?, |sink| {
+                session.pool.block_on(call.within(&session.io, array.start(region.clone(), Sink::Fixed(sink), call, &memory)))
+            })
+        };
+        let array = self.newest();
+        match read_into(&array, output.view_mut()) {
+            Err(e) if e.is_changed() => {
+                let newer = session.pool.block_on(call.within(&session.io, array.after(e, call)))?;
+                let stats = read_into(&newer, output.view_mut())?;
+                Ok(ReadStats { reopened: true, ..stats })
+            }
+            done => done,
+        }
     }
 
     /// One chunk by its index, decoded but left in its stored shape and order. Zero copy where nothing is to decode.
@@ -232,10 +287,13 @@ impl ChunkedArray {
     /// # Errors
     /// `Region` where there is no such chunk; `DataType` for text; what fetching and decoding may fail with.
     pub async fn read_chunk(&self, index: &[u64]) -> Result<Chunk> {
-        let meta = &self.inner.meta;
-        let named = |e: Error| e.in_object(meta.source.url());
-        let bytes = spawn(&self.inner.session.io, read_chunk(self.inner.clone(), index.to_vec())).await.map_err(named)?;
-        Ok(Chunk { bytes, shape: meta.grid.stored_shape(index), order: meta.order.clone(), region: meta.grid.chunk_region(index) })
+        let chunk = |array: Self, call: Arc<Call>| async move {
+            let meta = &array.inner.meta;
+            let bytes = spawn(&array.inner.session.io, read_chunk(array.inner.clone(), index.to_vec(), call)).await?;
+            let chunk = Chunk { bytes, shape: meta.grid.stored_shape(index), order: meta.order.clone(), region: meta.grid.chunk_region(index) };
+            Ok((chunk, ReadStats::default()))
+        };
+        Ok(self.call(chunk).await?.0)
     }
 }
 

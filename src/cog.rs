@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::array::{ChunkedArray, Mask};
+use futures_util::future::BoxFuture;
+
+use crate::array::{ChunkedArray, Mask, Reopen};
 use crate::dataset::OpenStats;
-use crate::engine::Session;
+use crate::engine::{ReadOptions, Session};
 use crate::error::{Error, Result};
 use crate::format::tiff::{Directory, DirectoryIndex, Georeference, TiffFile, TiffParser};
 use crate::geo::{ControlPoint, Crs, GdalMetadata, GeoTransform, Nodata, Rpc};
 use crate::io::Counters;
-use crate::model::{ArrayMeta, DataType, ObjectKey};
+use crate::model::{ArrayMeta, Consistency, DataType, ObjectKey};
 use levels::{InFile, Levels};
 use sidecars::Beside;
 pub use sidecars::{Sidecar, SidecarKind};
@@ -40,18 +42,21 @@ impl Session {
     /// `NotFound`, `Malformed` where it is no TIFF or its first directory cannot be read, `Limit`, `Storage`.
     pub async fn open_cog(&self, url: &str) -> Result<Cog> {
         let object = self.inner.io.object(url)?;
+        self.opening(&object, |counters| self.open_tiff(object.clone(), counters)).await
+    }
+
+    async fn open_tiff(&self, object: ObjectKey, counters: Arc<Counters>) -> Result<Cog> {
         let parser = TiffParser::new(object.clone(), &self.inner.limits);
-        self.finish_cog(parser, object, &Arc::default()).await
+        self.finish_cog(parser, object, &counters).await
     }
 
     pub(crate) async fn finish_cog(&self, parser: TiffParser, object: ObjectKey, counters: &Arc<Counters>) -> Result<Cog> {
-        let file = self.drive(parser, counters).await.map_err(|e| e.in_object(object.url()))?;
+        let file = self.drive_shared(&object, parser, counters).await.map_err(|e| e.in_object(object.url()))?;
         let no_image = || Error::malformed("a file without an image").in_object(object.url());
         let pyramid = file.pyramids().into_iter().next().ok_or_else(no_image)?;
         let main = pyramid.levels.first().and_then(|place| file.directories.get(*place)).ok_or_else(no_image)?;
         let beside = self.sidecars(&object, counters).await;
         let georeference = Arc::new(main.georeference().under(&beside.metadata));
-        let file = Arc::new(file);
         Ok(Cog {
             session: self.clone(),
             levels: Arc::new(Levels::new(file.clone(), &pyramid, &beside)),
@@ -74,6 +79,31 @@ impl Cog {
     #[must_use]
     pub fn open_stats(&self) -> OpenStats {
         self.stats
+    }
+    /// The same file, whose arrays' reads may cost this from now on. Masks are read with the options of their image.
+    #[must_use]
+    pub fn with_options(&self, options: ReadOptions) -> Self {
+        Self { session: self.session.with_read_options(options), ..self.clone() }
+    }
+    /// What stands against bytes of another generation of the file than the one that was opened: all levels and masks in it are read of that
+    /// one, or fail with [`ObjectChanged`](crate::ErrorKind::ObjectChanged).
+    #[must_use]
+    pub fn consistency(&self) -> Consistency {
+        Consistency::of(self.file.object.version().map(|version| &**version))
+    }
+    /// Opens the file as it is now, past the caches, which forget what they hold of it. This handle stays on the generation that it opened.
+    ///
+    /// # Errors
+    /// As [`Session::open_cog`].
+    pub async fn reopen(&self) -> Result<Self> {
+        self.session.opening(&self.file.object, |counters| self.opened_again(counters)).await
+    }
+    async fn opened_again(&self, counters: Arc<Counters>) -> Result<Self> {
+        self.arrays.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(ChunkedArray::forget_chunks);
+        for object in self.levels.objects() {
+            self.session.inner.io.forget(object).await?;
+        }
+        self.session.open_tiff(self.file.object.with_version(None), counters).await
     }
     /// How many levels the main image has: itself and its overviews.
     #[must_use]
@@ -98,14 +128,15 @@ impl Cog {
     pub fn level(&self, level: usize) -> Result<ChunkedArray> {
         let found = self.in_file(level)?;
         let array = self.array(found)?;
-        match self.mask(level) {
-            Err(e) => Ok(array.with_broken_mask(e)),
-            Ok(Some(mask)) => Ok(array.clone().with_mask(Mask::Array(mask)).unwrap_or_else(|e| array.with_broken_mask(e))),
+        let masked = match self.mask(level) {
+            Err(e) => array.with_broken_mask(e),
+            Ok(Some(mask)) => array.clone().with_mask(Mask::Array(mask)).unwrap_or_else(|e| array.with_broken_mask(e)),
             Ok(None) => match alpha(found.directory, array.data_type()) {
-                Some(band) => array.with_mask(Mask::Band(band)),
-                None => Ok(array),
+                Some(band) => array.with_mask(Mask::Band(band))?,
+                None => array,
             },
-        }
+        };
+        Ok(masked.mask_of_dataset().from_dataset(self.place(Which::Level(level))))
     }
     /// All levels, full resolution first.
     pub fn levels(&self) -> impl Iterator<Item = Result<ChunkedArray>> + '_ {
@@ -117,13 +148,8 @@ impl Cog {
     /// `Crs` where the image has no transform.
     pub fn level_for(&self, resolution: f64) -> Result<ChunkedArray> {
         let no_transform = || Error::crs("no transform from pixels to coordinates").in_object(self.file.object.url());
-        let fits = |level: &usize| {
-            let (x, y) = self.transform(*level)?.pixel_size();
-            Some(x.abs().max(y.abs()) <= resolution * (1.0 + 1e-6))
-        };
-        self.transform(0).ok_or_else(no_transform)?;
-        let level = (0..self.level_count()).rev().find(|level| fits(level) == Some(true));
-        self.level(level.unwrap_or(0))
+        let transforms = (0..self.level_count()).map(|level| self.transform(level));
+        self.level(GeoTransform::level_for(transforms, resolution).ok_or_else(no_transform)?)
     }
     /// The coarsest level whose pixels are not larger than this many metres; degrees count as on the equator.
     ///
@@ -139,7 +165,8 @@ impl Cog {
     /// # Errors
     /// `Unsupported` for a compression that is not read.
     pub fn mask(&self, level: usize) -> Result<Option<ChunkedArray>> {
-        self.levels.mask(level).map(|mask| self.array(mask)).transpose()
+        let mask = self.levels.mask(level).map(|mask| self.array(mask)).transpose()?;
+        Ok(mask.map(|mask| mask.from_dataset(self.place(Which::Mask(level)))))
     }
     /// The paths of all directories: `0`, `0.0` for the first sub-directory of the first, `1` …
     #[must_use]
@@ -154,7 +181,10 @@ impl Cog {
         let index: DirectoryIndex = path.parse()?;
         let place = self.file.find(&index)?;
         let found = self.file.directories.get(place).ok_or_else(|| Error::usage(format!("no directory {path}")))?;
-        self.array(InFile { file: &self.file, directory: found })
+        Ok(self.array(InFile { file: &self.file, directory: found })?.from_dataset(self.place(Which::Directory(path.to_owned()))))
+    }
+    fn place(&self, which: Which) -> InCog {
+        InCog { cog: self.clone(), which }
     }
     fn in_file(&self, level: usize) -> Result<InFile<'_>> {
         let missing = || Error::usage(format!("no level {level} among {}", self.level_count())).in_object(self.file.object.url());
@@ -164,7 +194,7 @@ impl Cog {
         let mut arrays = self.arrays.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("{} {}", directory.index, file.object.url());
         if let Some(array) = arrays.get(&name) {
-            return Ok(array.clone());
+            return Ok(array.sharing_options(&self.session.read));
         }
         let mut meta = directory.array(file, &self.session.inner.limits)?;
         self.complete_scaling(directory, file, &mut meta);
@@ -193,8 +223,7 @@ impl Cog {
     #[must_use]
     pub fn transform(&self, level: usize) -> Option<GeoTransform> {
         let (full, reduced) = (self.level_directory(0).ok()?, self.level_directory(level).ok()?);
-        let factor = |full: u64, reduced: u64| full as f64 / reduced.max(1) as f64;
-        self.georeference.transform.map(|t| t.scaled(factor(full.width, reduced.width), factor(full.height, reduced.height)))
+        self.georeference.transform.map(|t| t.reduced((full.width, full.height), (reduced.width, reduced.height)))
     }
     /// Where the pixels of the main image are, as its tags say it.
     #[must_use]
@@ -232,6 +261,33 @@ impl Cog {
     #[must_use]
     pub fn metadata(&self) -> GdalMetadata {
         self.level_directory(0).map(Directory::metadata).unwrap_or_default().under(&self.beside.metadata.metadata)
+    }
+}
+
+/// Where in a file an array is.
+enum Which {
+    Level(usize),
+    Mask(usize),
+    Directory(String),
+}
+
+/// An array of a file, as it can be had again.
+struct InCog {
+    cog: Cog,
+    which: Which,
+}
+
+impl Reopen for InCog {
+    fn reopen(&self, counters: Arc<Counters>) -> BoxFuture<'_, Result<ChunkedArray>> {
+        let opened = async move {
+            let cog = self.cog.opened_again(counters).await?;
+            match &self.which {
+                Which::Level(level) => cog.level(*level),
+                Which::Mask(level) => cog.mask(*level)?.ok_or_else(|| Error::usage("the level has no mask any more")),
+                Which::Directory(path) => cog.directory(path),
+            }
+        };
+        Box::pin(opened)
     }
 }
 

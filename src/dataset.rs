@@ -1,13 +1,15 @@
 //! Opening whatever is at a URL: what it is, is decided by its content.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::codec::{Chain, ChunkContext, Output};
 use crate::cog::Cog;
-use crate::engine::{Session, with_scratch};
+use crate::engine::{Call, Session, human_bytes, with_scratch};
 use crate::error::{Error, Result};
 use crate::format::archive::{ArchiveParser, DeflatedDocument, is_archive};
 use crate::format::reference::parse_references;
@@ -26,20 +28,43 @@ pub enum Dataset {
     Group(Group),
 }
 
-/// What opening cost.
+/// What opening cost. Its `Display` is one line for people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenStats {
     /// Requests sent.
     pub requests: u64,
+    /// Requests sent again, of those.
+    pub retries: u64,
     /// Bytes received.
     pub bytes: u64,
+    /// Parts of headers and documents answered from the byte cache.
+    pub cache_hits: u64,
+    /// Those answered by another opening's request.
+    pub shared: u64,
 }
 
 impl OpenStats {
     pub(crate) fn of(counters: &Counters) -> Self {
         let counted = counters.snapshot();
-        Self { requests: counted.requests, bytes: counted.bytes }
+        Self { requests: counted.requests, retries: counted.retries, bytes: counted.bytes, cache_hits: counted.cache_hits, shared: counted.shared }
+    }
+    /// Adds what finding more of the same dataset cost.
+    pub fn add(&mut self, next: &Self) {
+        self.requests += next.requests;
+        self.retries += next.retries;
+        self.bytes += next.bytes;
+        self.cache_hits += next.cache_hits;
+        self.shared += next.shared;
+    }
+}
+
+impl fmt::Display for OpenStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.requests == 1 { "" } else { "s" };
+        write!(f, "{} request{s}, {}", self.requests, human_bytes(self.bytes))?;
+        let counted = [(self.retries, "sent again"), (self.cache_hits, "cached"), (self.shared, "shared")];
+        counted.iter().filter(|(n, _)| *n > 0).try_for_each(|(n, what)| write!(f, ", {n} {what}"))
     }
 }
 
@@ -70,10 +95,14 @@ impl Session {
     /// # Errors
     /// `NotFound` where nothing is there, `Unsupported` where it is something else, and what parsing it may fail with.
     pub async fn open(&self, url: &str) -> Result<Dataset> {
-        let counters = Arc::<Counters>::default();
         let object = self.inner.io.object(url)?;
+        self.opening(&object, |counters| self.open_object(object.clone(), counters)).await
+    }
+
+    /// Opens what an object, or what is below it, is.
+    pub(crate) async fn open_object(&self, object: ObjectKey, counters: Arc<Counters>) -> Result<Dataset> {
         if self.inner.io.is_local_directory(&object) {
-            return self.open_zarr(url).await.map(Dataset::Group);
+            return self.open_below(object, &counters).await;
         }
         let mut parser = TiffParser::new(object.clone(), &self.inner.limits);
         let first = match parser.step()? {
@@ -152,6 +181,16 @@ impl Session {
         self.open_hierarchy(ObjectMap::References(map), object, counters).await
     }
 
+    /// Runs an opening, with the deadline and the caps of this session.
+    pub(crate) async fn opening<T, F>(&self, object: &ObjectKey, work: impl FnOnce(Arc<Counters>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let call = Call::new(&self.read);
+        let opened = call.within(&self.inner.io, work(call.counters().clone())).await;
+        opened.map_err(|e| e.in_object(object.url()))
+    }
+
     /// One answer of a store, waited for on the I/O runtime.
     pub(crate) async fn get(&self, want: &Want, counters: &Arc<Counters>) -> Result<Got> {
         let (io, want, counters) = (self.inner.io.clone(), want.clone(), counters.clone());
@@ -166,6 +205,16 @@ impl Session {
     {
         let (io, counters) = (self.inner.io.clone(), counters.clone());
         self.spawn(async move { io.drive(parser, &counters).await }).await
+    }
+
+    /// Runs a parser on the I/O runtime, unless the same was made of this object a moment ago.
+    pub(crate) async fn drive_shared<P>(&self, object: &ObjectKey, parser: P, counters: &Arc<Counters>) -> Result<Arc<P::Output>>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + Sync + 'static,
+    {
+        let (io, object, counters) = (self.inner.io.clone(), object.clone(), counters.clone());
+        self.spawn(async move { io.drive_shared(&object, parser, &counters).await }).await
     }
 }
 

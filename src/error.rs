@@ -19,6 +19,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     object: Option<Arc<str>>,
+    chunk: Option<Box<[u64]>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -91,7 +92,7 @@ impl Error {
     /// An error of this kind.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { kind, object: None, source: None }))
+        Self(Box::new(Inner { kind, object: None, chunk: None, source: None }))
     }
     /// What went wrong.
     #[must_use]
@@ -111,6 +112,17 @@ impl Error {
         }
         self
     }
+    /// The index of the chunk whose bytes it was met in, where it is about one.
+    #[must_use]
+    pub fn chunk(&self) -> Option<&[u64]> {
+        self.0.chunk.as_deref()
+    }
+    /// Names the chunk, unless an inner layer did.
+    #[must_use]
+    pub fn in_chunk(mut self, index: &[u64]) -> Self {
+        self.0.chunk.get_or_insert_with(|| index.into());
+        self
+    }
     /// Keeps the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -121,6 +133,16 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self.0.kind, ErrorKind::NotFound)
+    }
+    /// Whether the bytes of a chunk, or of a table of chunks, are not those that were written: a codec or a checksum says so.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Codec { .. } | ErrorKind::Checksum { .. })
+    }
+    /// Whether the object is not the one that was opened any more.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::ObjectChanged { .. })
     }
     /// Whether this build does not read what is there.
     #[must_use]
@@ -208,8 +230,12 @@ impl fmt::Display for ErrorKind {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.object {
-            Some(object) => write!(f, "{object}: {}", self.0.kind),
-            None => write!(f, "{}", self.0.kind),
+            Some(object) => write!(f, "{object}: {}", self.0.kind)?,
+            None => write!(f, "{}", self.0.kind)?,
+        }
+        match &self.0.chunk {
+            Some(chunk) => write!(f, " (chunk {chunk:?})"),
+            None => Ok(()),
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{BoxFuture, try_join_all};
 use serde_json::Value;
 
-use crate::array::ChunkedArray;
-use crate::dataset::OpenStats;
-use crate::engine::{DynArray, Session};
+use crate::array::{ChunkedArray, Reopen};
+use crate::dataset::{Dataset, OpenStats};
+use crate::engine::{DynArray, ReadOptions, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::zarr::{Node, NodeKind, Version, ZarrParser, ZarrStore};
 use crate::io::Counters;
@@ -27,7 +28,7 @@ pub struct Group {
     source: ObjectKey,
     /// Where in the store it is; empty for the root.
     path: String,
-    counters: Arc<Counters>,
+    stats: Arc<Mutex<OpenStats>>,
     /// Arrays made so far, by their paths from the root: the caches know an array by its handle.
     arrays: Arc<Mutex<HashMap<String, ChunkedArray>>>,
     /// Paths of groups below which all was listed.
@@ -52,7 +53,11 @@ impl Session {
     /// `NotFound` where there is no Zarr metadata, `Malformed`, `Storage`.
     pub async fn open_zarr(&self, url: &str) -> Result<Group> {
         let object = self.inner.io.object(url)?;
-        self.open_hierarchy(ObjectMap::Prefix(object.clone()), object, &Arc::default()).await
+        self.opening(&object, |counters| self.open_folder(object.clone(), counters)).await
+    }
+
+    async fn open_folder(&self, object: ObjectKey, counters: Arc<Counters>) -> Result<Group> {
+        self.open_hierarchy(ObjectMap::Prefix(object.clone()), object, &counters).await
     }
 
     /// Opens the hierarchy whose objects are named by a map.
@@ -80,7 +85,7 @@ impl Session {
             store: Arc::new(RwLock::new(store)),
             source,
             path: String::new(),
-            counters: counters.clone(),
+            stats: Arc::new(Mutex::new(OpenStats::of(counters))),
             arrays: Arc::default(),
             walked: Arc::default(),
         })
@@ -134,7 +139,47 @@ impl Group {
     /// What opening it cost so far, nodes that were found later among it.
     #[must_use]
     pub fn open_stats(&self) -> OpenStats {
-        OpenStats::of(&self.counters)
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The same group, whose lookups and arrays' reads may cost this from now on.
+    #[must_use]
+    pub fn with_options(&self, options: ReadOptions) -> Self {
+        Self { session: self.session.with_read_options(options), ..self.clone() }
+    }
+    /// Opens the group as it is now, past the caches, which forget what they hold of the arrays that were read. This handle stays as it is.
+    ///
+    /// # Errors
+    /// As [`Session::open`]; `NotFound`, or `Usage`, where the group is none any more.
+    pub async fn reopen(&self) -> Result<Self> {
+        self.session.opening(&self.source, |counters| self.opened_again(counters)).await
+    }
+    async fn opened_again(&self, counters: Arc<Counters>) -> Result<Self> {
+        self.made().values().for_each(ChunkedArray::forget_chunks);
+        self.session.inner.io.forget(&self.source).await?;
+        let source = self.source.with_version(None);
+        let root = match self.known(|store| matches!(store.objects(), ObjectMap::Prefix(_))) {
+            true => self.session.open_folder(source, counters.clone()).await?,
+            false => match self.session.open_object(source, counters.clone()).await? {
+                Dataset::Group(root) => root,
+                Dataset::Cog(_) => return Err(Error::usage("no Zarr any more").in_object(self.source.url())),
+            },
+        };
+        if self.path.is_empty() { Ok(root) } else { root.find_group(&self.path, &counters).await }
+    }
+    /// Runs a lookup, with the deadline and the caps of this handle.
+    async fn lookup<T, F>(&self, work: impl FnOnce(Arc<Counters>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let counted = |counters: Arc<Counters>| {
+            let found = work(counters.clone());
+            async move {
+                let found = found.await;
+                self.stats.lock().unwrap_or_else(PoisonError::into_inner).add(&OpenStats::of(&counters));
+                found
+            }
+        };
+        self.session.opening(&self.source, counted).await
     }
     /// Whether all nodes are known: by consolidated metadata, because they were listed, or because the root is an array.
     #[must_use]
@@ -167,19 +212,23 @@ impl Group {
     /// `Unsupported` where the store cannot list; `Malformed`, `Storage`.
     pub async fn arrays(&self) -> Result<Vec<String>> {
         if !self.is_listed() {
-            let walk = self.known(|store| store.children_parser(&self.path, &self.session.inner.limits))?;
-            let found = self.session.drive(walk, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
-            let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-            for (path, node) in found {
-                store.insert(&path, node)?;
-            }
-            if self.path.is_empty() {
-                store.set_complete();
-            }
-            drop(store);
-            self.walked.lock().unwrap_or_else(PoisonError::into_inner).insert(self.path.clone());
+            self.lookup(|counters| self.walk(counters)).await?;
         }
         Ok(self.known_arrays())
+    }
+    async fn walk(&self, counters: Arc<Counters>) -> Result<()> {
+        let walk = self.known(|store| store.children_parser(&self.path, &self.session.inner.limits))?;
+        let found = self.session.drive(walk, &counters).await.map_err(|e| e.in_object(self.source.url()))?;
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        for (path, node) in found {
+            store.insert(&path, node)?;
+        }
+        if self.path.is_empty() {
+            store.set_complete();
+        }
+        drop(store);
+        self.walked.lock().unwrap_or_else(PoisonError::into_inner).insert(self.path.clone());
+        Ok(())
     }
     /// What is right below the group, sorted by name; lists the store where the metadata is not consolidated.
     ///
@@ -199,8 +248,12 @@ impl Group {
     /// `NotFound`; `Usage` where it is an array; `Malformed`, `Storage`.
     pub async fn group(&self, path: &str) -> Result<Self> {
         let path = self.absolute(path);
+        self.lookup(|counters| async move { self.find_group(&path, &counters).await }).await
+    }
+    async fn find_group(&self, path: &str, counters: &Arc<Counters>) -> Result<Self> {
+        let path = path.to_owned();
         let kind = match self.known(|store| store.kind_of(&path)) {
-            None if !self.is_complete() => self.find(&path).await?.map(|node| node.kind()),
+            None if !self.is_complete() => self.find(&path, counters).await?.map(|node| node.kind()),
             kind => kind,
         };
         match kind {
@@ -210,9 +263,9 @@ impl Group {
         }
     }
     /// Asks the store for the node at a path from the root, and keeps it.
-    async fn find(&self, path: &str) -> Result<Option<Node>> {
+    async fn find(&self, path: &str, counters: &Arc<Counters>) -> Result<Option<Node>> {
         let parser = self.known(|store| store.node_parser(path, &self.session.inner.limits))?;
-        let node = self.session.drive(parser, &self.counters).await.map_err(|e| e.in_object(self.source.url()))?;
+        let node = self.session.drive(parser, counters).await.map_err(|e| e.in_object(self.source.url()))?;
         if let Some(node) = &node {
             self.store.write().unwrap_or_else(PoisonError::into_inner).insert(path, node.clone())?;
         }
@@ -223,16 +276,26 @@ impl Group {
     /// # Errors
     /// `NotFound`; `Usage` where it is a group; `Malformed`, `Unsupported`, `Limit`, `Storage`.
     pub async fn array(&self, path: &str) -> Result<ChunkedArray> {
-        let limits = &self.session.inner.limits;
         let path = self.absolute(path);
-        if let Some(array) = self.made().get(&path) {
-            return Ok(array.clone());
+        let array = match self.known_array(&path)? {
+            Some(array) => array,
+            None => self.lookup(|counters| self.find_array(&path, counters)).await?,
+        };
+        Ok(array.from_dataset(InGroup { group: self.clone(), path }))
+    }
+    /// An array that can be had without asking the store.
+    fn known_array(&self, path: &str) -> Result<Option<ChunkedArray>> {
+        if let Some(array) = self.made().get(path) {
+            return Ok(Some(array.sharing_options(&self.session.read)));
         }
-        if self.known(|store| store.is_complete() || store.has(&path)) {
-            return self.make(&path, self.known(|store| store.array(&path, limits))?);
+        if !self.known(|store| store.is_complete() || store.has(path)) {
+            return Ok(None);
         }
-        let node = self.find(&path).await?.ok_or_else(|| Error::not_found(&self.named(&path)))?;
-        self.make(&path, self.known(|store| store.array_of(&path, &node, limits))?)
+        self.make(path, self.known(|store| store.array(path, &self.session.inner.limits))?).map(Some)
+    }
+    async fn find_array(&self, path: &str, counters: Arc<Counters>) -> Result<ChunkedArray> {
+        let node = self.find(path, &counters).await?.ok_or_else(|| Error::not_found(&self.named(path)))?;
+        self.make(path, self.known(|store| store.array_of(path, &node, &self.session.inner.limits))?)
     }
     fn made(&self) -> MutexGuard<'_, HashMap<String, ChunkedArray>> {
         self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
@@ -240,7 +303,7 @@ impl Group {
     fn make(&self, path: &str, meta: ArrayMeta) -> Result<ChunkedArray> {
         let array = self.session.array(meta)?;
         // Of two that were made at once the first stays.
-        Ok(self.made().entry(path.to_owned()).or_insert(array).clone())
+        Ok(self.made().entry(path.to_owned()).or_insert(array).sharing_options(&self.session.read))
     }
     /// The coordinates of the variables right in this group, by name, all fetched at once: arrays of one axis that are named as it is, and
     /// what the attribute `coordinates` of the group or of an array names (CF 1.11, section 5). Values are as stored.
@@ -287,6 +350,27 @@ impl Group {
     /// `NotFound` where it is not known, `Malformed` where its documents are.
     pub fn attributes(&self, path: &str) -> Result<RawJson> {
         self.known(|store| store.attributes(&self.absolute(path)))
+    }
+}
+
+/// An array of a hierarchy, as it can be had again.
+struct InGroup {
+    group: Group,
+    /// From the root.
+    path: String,
+}
+
+impl Reopen for InGroup {
+    fn reopen(&self, counters: Arc<Counters>) -> BoxFuture<'_, Result<ChunkedArray>> {
+        let opened = async move {
+            let root = Group { path: String::new(), ..self.group.clone() };
+            let root = root.opened_again(counters.clone()).await?;
+            match root.known_array(&self.path)? {
+                Some(array) => Ok(array),
+                None => root.find_array(&self.path, counters).await,
+            }
+        };
+        Box::pin(opened)
     }
 }
 

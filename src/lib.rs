@@ -107,10 +107,12 @@ pub use error::{Error, ErrorKind, Result};
 pub use georeference::ArrayGeoreference;
 #[cfg(feature = "read")]
 pub use group::{Child, Group};
+#[cfg(feature = "cloud")]
+pub use io::sign::TokenEndpoint;
 #[cfg(feature = "read")]
-pub use io::sign::{Signed, Signer};
+pub use io::sign::{SignWith, Signed, Signer, StaticToken};
 #[cfg(feature = "read")]
-pub use io::{Cost, HostStats, NetworkOptions, Redirects};
+pub use io::{Cost, DiskCache, HostStats, NetworkOptions, Redirects};
 #[cfg(feature = "read")]
 pub use pyramid::ZarrPyramid;
 #[cfg(feature = "read")]

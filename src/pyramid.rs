@@ -68,10 +68,8 @@ impl Group {
             };
             let by_lengths = || {
                 let finest = levels.first()?;
-                let ratio = |full: u64, reduced: u64| full as f64 / reduced.max(1) as f64;
-                let x = ratio(finest.array.shape()[finest.x_axis], array.shape()[placed.x_axis]);
-                let y = ratio(finest.array.shape()[finest.y_axis], array.shape()[placed.y_axis]);
-                Some(finest.transform?.scaled(x, y))
+                let full = (finest.array.shape()[finest.x_axis], finest.array.shape()[finest.y_axis]);
+                Some(finest.transform?.reduced(full, (array.shape()[placed.x_axis], array.shape()[placed.y_axis])))
             };
             let transform = told.or_else(by_factors).or_else(by_lengths);
             levels.push(Level { path, x_axis: placed.x_axis, y_axis: placed.y_axis, array, transform });
@@ -150,13 +148,9 @@ impl ZarrPyramid {
     /// # Errors
     /// `Crs` where the levels have no transform.
     pub fn level_for(&self, resolution: f64) -> Result<ChunkedArray> {
-        let fits = |level: &usize| {
-            let (x, y) = self.transform(*level)?.pixel_size();
-            Some(x.abs().max(y.abs()) <= resolution * (1.0 + 1e-6))
-        };
-        self.transform(0).ok_or_else(|| Error::crs("no transform from cells to coordinates").in_object(self.source.url()))?;
-        let level = (0..self.level_count()).rev().find(|level| fits(level) == Some(true));
-        self.level(level.unwrap_or(0))
+        let no_transform = || Error::crs("no transform from cells to coordinates").in_object(self.source.url());
+        let transforms = self.levels.iter().map(|level| level.transform);
+        self.level(GeoTransform::level_for(transforms, resolution).ok_or_else(no_transform)?)
     }
     /// The coarsest level whose cells are not larger than this many metres; degrees count as on the equator.
     ///

@@ -303,8 +303,8 @@ fn every_type_in_every_encoding() {
 
 fn without_caches() -> SessionOptions {
     let mut options = SessionOptions::default();
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
     options
 }
 

@@ -146,7 +146,7 @@ fn part_of(whole: &DynArray, region: &Region) -> Vec<Vec<u8>> {
 #[test]
 fn every_region_is_a_part_of_the_whole() {
     let mut options = SessionOptions::default();
-    options.chunk_cache = 0;
+    options.cache_decoded = false;
     options.limits.decoded_in_flight = 64 << 10;
     let session = Session::with_options(options).unwrap();
     let mut wrong = Vec::new();

@@ -63,7 +63,7 @@ fn of_quantities(values: &Array3<f64>) -> String {
 #[test]
 fn validity_and_quantities_are_gdals() {
     let mut uncached = SessionOptions::default();
-    uncached.chunk_cache = 0;
+    uncached.cache_decoded = false;
     for session in [Session::new(), Session::with_options(uncached).unwrap()] {
         for (name, level, expected) in levels(&session) {
             // Twice: the second time chunks come out of the cache.

@@ -39,8 +39,8 @@ const SLACK: usize = 16 * MIB;
 fn session() -> Session {
     let mut options = SessionOptions::default();
     options.threads = THREADS;
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
     options.limits.decoded_in_flight = DECODED as u64;
     options.limits.stored_in_flight = STORED as u64;
     Session::with_options(options).unwrap()

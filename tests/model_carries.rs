@@ -18,8 +18,8 @@ const PREFIX: &str = "mine://m";
 fn session(store: &Arc<Watched>) -> Session {
     let mut options = SessionOptions::default();
     options.threads = 2;
-    options.chunk_cache = 0;
-    options.byte_cache = 0;
+    options.cache_decoded = false;
+    options.cache_stored = false;
     Session::builder(options).with_store(PREFIX, store.clone()).build().unwrap()
 }
 

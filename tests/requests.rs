@@ -32,8 +32,8 @@ fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
 
 /// Neither chunks nor stored bytes are kept.
 fn forgetful(options: &mut SessionOptions) {
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
 }
 
 /// 1024 x 1024 `u16` in 64 tiles of 128 x 128, two overviews.
@@ -277,7 +277,7 @@ fn overviews_are_read_as_planned() {
 fn a_second_read_asks_for_nothing() {
     let server = serve_file(image(Packing::Deflate).write());
     type Way = (&'static str, fn(&mut SessionOptions));
-    let ways: [Way; 2] = [("chunks kept", |o| o.byte_cache = 0), ("stored bytes kept", |o| o.chunk_cache = 0)];
+    let ways: [Way; 2] = [("chunks kept", |o| o.cache_stored = false), ("stored bytes kept", |o| o.cache_decoded = false)];
     for (way, change) in ways {
         let session = session(change);
         session.block_on(async {
@@ -423,7 +423,7 @@ fn an_absent_chunk_is_fill_and_a_forbidden_one_an_error() {
         assert_eq!(stats.absent, 1);
         assert!(read.slice(ndarray::s![64.., 64..]).iter().all(|v| *v == 0) && read[[0, 0]] != 0);
         let refused = array.read::<u16, Ix2>((128..192, 128..192)).await.unwrap_err();
-        assert!(matches!(refused.kind(), ErrorKind::Storage(_)), "{refused}");
+        assert!(matches!(refused.kind(), ErrorKind::Denied(_)), "{refused}");
         assert!(refused.to_string().contains("2.2"), "{refused} names the object");
     });
 }

@@ -338,7 +338,7 @@ fn a_panic_in_a_decode_task_is_an_error_once_all_have_ended() {
         };
         let mut options = options();
         options.threads = 4;
-        options.chunk_cache = 0;
+        options.cache_decoded = false;
         let session = builder(&store, options).with_codec("mined", make).build().unwrap();
         let chunk = |i: u8| Location::Inline(vec![if i == 7 { 255 } else { i }; 4].into());
         let chain = vec![other("mined", &serde_json::json!({}))];
@@ -384,8 +384,8 @@ fn a_dropped_read_stops_asking_and_lets_others_go_on() {
         options.network.connections_per_host = 1;
         options.limits.decoded_in_flight = 8;
         options.limits.stored_in_flight = 8;
-        options.byte_cache = 0;
-        options.chunk_cache = 0;
+        options.cache_stored = false;
+        options.cache_decoded = false;
         let session = builder(&store, options).build().unwrap();
         let (good, hanging) = half_hanging(&store, &session);
         for _ in 0..3 {
@@ -447,8 +447,8 @@ fn crowded() -> (Arc<Watched>, Session, ChunkedArray, Array2<u16>) {
     options.limits.decoded_in_flight = 100;
     options.limits.stored_in_flight = 100;
     options.network.connections_per_host = 2;
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
     let session = builder(&store, options).build().unwrap();
     let array = session.array(listed(DataType::U16, [256, 128], [32, 32], vec![vec![CodecSpec::Zlib]], places)).unwrap();
     let expected = Array2::from_shape_fn((256, 128), |(y, x)| {
@@ -606,7 +606,7 @@ fn no_lock_up_when_the_pool_waits_for_tasks_in_its_own_queue() {
         };
         let mut options = options();
         options.limits.decoded_in_flight = 4;
-        options.chunk_cache = 0;
+        options.cache_decoded = false;
         let session = builder(&store, options).with_codec("gate", make).build().unwrap();
         let chunks = (0..4).map(|i| Location::Inline(vec![i; 4].into())).collect();
         let chain = vec![other("gate", &serde_json::json!({}))];
@@ -666,7 +666,7 @@ fn chunks_are_views_of_the_stores_bytes() {
         objects.insert(name, bytes);
     }
     let mut options = options();
-    options.byte_cache = 0;
+    options.cache_stored = false;
     let session = builder(&store, options).build().unwrap();
     let level = session.block_on(session.open_cog(&format!("{PREFIX}/a.tif"))).unwrap().level(0).unwrap();
     let array = session.block_on(async { session.open_zarr(&format!("{PREFIX}/a.zarr")).await?.array("").await }).unwrap();

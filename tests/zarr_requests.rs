@@ -23,8 +23,8 @@ fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
     options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
     options.threads = 2;
-    options.byte_cache = 0;
-    options.chunk_cache = 0;
+    options.cache_stored = false;
+    options.cache_decoded = false;
     change(&mut options);
     Session::with_options(options).unwrap()
 }

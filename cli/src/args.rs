@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use swath::model::Selection;
 
 /// Reads Cloud Optimized GeoTIFF and Zarr.
@@ -107,9 +107,28 @@ pub(crate) struct Access {
     /// Do not sign requests
     #[arg(long)]
     pub(crate) anon: bool,
+    /// Sign requests to Azure Blob Storage by tokens of this provider; a subscription key is taken from SWATH_SUBSCRIPTION_KEY
+    #[arg(long, value_name = "PROVIDER", value_enum, conflicts_with = "anon")]
+    pub(crate) sign: Option<Provider>,
+    /// Sign requests to Azure Blob Storage by tokens from this URL, with {account} and {container}, or {collection}, in it
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["sign", "anon"])]
+    pub(crate) token_endpoint: Option<String>,
+    /// What {collection} in the token endpoint's URL stands for
+    #[arg(long, value_name = "NAME", requires = "token_endpoint")]
+    pub(crate) collection: Option<String>,
+    /// Sign requests to the URL's host by the shared access signature in the environment variable SWATH_SAS_TOKEN
+    #[arg(long, conflicts_with_all = ["sign", "token_endpoint", "anon"])]
+    pub(crate) sas_token: bool,
     /// Look for a TIFF's .ovr, .msk and .aux.xml in stores too: four more requests
     #[arg(long)]
     pub(crate) sidecars: bool,
+}
+
+/// Who hands out tokens.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Provider {
+    /// planetarycomputer.microsoft.com
+    PlanetaryComputer,
 }
 
 fn bounds(text: &str) -> Result<Bounds, String> {

@@ -9,6 +9,7 @@ mod pairs;
 mod plan;
 mod progress;
 mod read;
+mod sign;
 mod slabs;
 mod stats;
 

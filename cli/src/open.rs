@@ -6,16 +6,15 @@ use swath::{ChunkedArray, Cog, Dataset, Group, OpenStats, Session, SessionOption
 use crate::args::{Access, Selectors};
 use crate::failure::{Failure, Result};
 use crate::pairs::{self, Pairs};
+use crate::sign;
 
 /// Names listed in a message; what is more is counted.
 const MOST_NAMES: usize = 100;
 
 /// A session that keeps little: every chunk is read once, and the output is not held in memory.
-pub(crate) fn session(access: &Access) -> Result<Session> {
+pub(crate) fn session(access: &Access, url: &str) -> Result<Session> {
     let mut options = SessionOptions::default();
-    options.chunk_cache = 16 << 20;
-    options.byte_cache = 16 << 20;
-    options.page_cache = 32 << 20;
+    options.cache_bytes = 64 << 20;
     options.limits.decoded_in_flight = 32 << 20;
     options.limits.stored_in_flight = 16 << 20;
     options.anonymous = access.anon;
@@ -27,7 +26,11 @@ pub(crate) fn session(access: &Access) -> Result<Session> {
         let (name, value) = header.split_once(':').ok_or_else(|| Failure::usage("--header is given as 'Name: value'"))?;
         options.headers.push((name.trim().to_owned(), Secret::new(value.trim())));
     }
-    Ok(Session::with_options(options)?)
+    let builder = Session::builder(options);
+    Ok(match sign::signer(access, url)? {
+        Some(signer) => builder.with_signer(signer).build()?,
+        None => builder.build()?,
+    })
 }
 
 /// An array, and what is known of it beside.

@@ -14,7 +14,7 @@ use crate::slabs::{self, Slabs};
 const MOST_ROWS: usize = 50;
 
 pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access) -> Result<()> {
-    let session = open::session(access)?;
+    let session = open::session(access, url)?;
     let chosen = open::choose(&session, url, selectors, Counted::Numbers)?;
     let plan = whole(&session, &chosen)?;
     let mut out = BufWriter::new(io::stdout().lock());

@@ -14,7 +14,7 @@ use crate::stats::Totals;
 pub(crate) fn run(url: &str, selectors: &Selectors, what: What, output: &Path, stats: bool, access: &Access) -> Result<()> {
     let start = Instant::now();
     let kind = Kind::of(output).ok_or_else(|| Failure::usage(format!("{}: the output ends in .npy, .bin or .png", output.display())))?;
-    let session = open::session(access)?;
+    let session = open::session(access, url)?;
     let plain = kind != Kind::Png && !what.scaled && !what.mask;
     let chosen = open::choose(&session, url, selectors, if plain { Counted::Numbers } else { Counted::Elements })?;
     let chunks = chosen.array.meta().grid.chunks_of(&chosen.region);

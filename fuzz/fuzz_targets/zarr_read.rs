@@ -12,7 +12,7 @@ static SESSION: LazyLock<Session> = LazyLock::new(|| {
     limits.max_output_bytes = 1 << 20;
     limits.max_read_chunks = 4096;
     let mut options = SessionOptions::default();
-    (options.limits, options.threads, options.byte_cache, options.chunk_cache) = (limits, 1, 0, 0);
+    (options.limits, options.threads, options.cache_stored, options.cache_decoded) = (limits, 1, false, false);
     Session::with_options(options).expect("threads")
 });
 

@@ -1,12 +1,13 @@
 //! Reads of some indexes of the first axis: bands of an image.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn, Slice};
 
 use super::ChunkedArray;
-use crate::engine::{Element, output_bytes};
+use crate::engine::{Call, Element, ReadStats, output_bytes};
 use crate::error::{Error, Result};
 use crate::model::{IntoSelection, Region};
 
@@ -32,28 +33,41 @@ impl ChunkedArray {
             return Err(named(Error::region(format!("no band {band} among {count}"))));
         }
         let rest = selection.into_selection(lengths.len()).region(lengths).map_err(named)?;
+        Ok(self.call(|array, call| array.bands_once(bands, rest.clone(), call)).await?.0)
+    }
+
+    async fn bands_once<T: Element, D: Dimension>(self, bands: &[u64], rest: Region, call: Arc<Call>) -> Result<(Array<T, D>, ReadStats)> {
         let mut output_shape = vec![bands.len() as u64];
         output_shape.extend(rest.shape());
-        output_bytes(&output_shape, size_of::<T>(), self.inner.limits())?;
+        let bytes = output_bytes(&output_shape, size_of::<T>(), self.inner.limits())? as u64;
         let region = |first: Range<u64>| Region::new([&[first], rest.ranges()].concat());
         let runs = runs(bands);
+        if let [(_, run)] = runs.as_slice() {
+            return self.elements(region(run.clone()), &call, &call.memory(bytes)?).await;
+        }
         let chunks_of = |first: &Range<u64>| self.inner.meta.grid.chunks_of(&region(first.clone())).first().cloned().unwrap_or(0..0);
         let mut output = ArrayD::<T>::from_elem(IxDyn(&lengths_of(&output_shape)?), T::zeroed());
         let (least, most) = (bands.iter().min().copied().unwrap_or(0), bands.iter().max().copied().unwrap_or(0));
         let close = most - least < CLOSE * bands.len() as u64;
+        let mut stats = ReadStats::default();
         if close && share_chunks(runs.iter().map(|(_, run)| chunks_of(run)).collect()) {
-            let all: ArrayD<T> = self.read_as(region(least..most + 1)).await?;
+            let all = region(least..most + 1);
+            let memory = call.memory(bytes.saturating_add(all.len().saturating_mul(size_of::<T>() as u64)))?;
+            let (all, of_all) = self.elements::<T, IxDyn>(all, &call, &memory).await?;
+            stats = of_all;
             for (band, mut plane) in bands.iter().zip(output.axis_iter_mut(Axis(0))) {
                 plane.assign(&all.index_axis(Axis(0), usize::try_from(band - least).unwrap_or(usize::MAX)));
             }
         } else {
-            let parts = try_join_all(runs.iter().map(|(_, run)| self.read_as::<T, IxDyn>(region(run.clone())))).await?;
-            for ((at, _), part) in runs.iter().zip(parts) {
+            let memory = call.memory(bytes.saturating_mul(2))?;
+            let parts = try_join_all(runs.iter().map(|(_, run)| self.elements::<T, IxDyn>(region(run.clone()), &call, &memory))).await?;
+            for ((at, _), (part, of_part)) in runs.iter().zip(parts) {
+                stats.add(&of_part);
                 let end = at + part.len_of(Axis(0));
                 output.slice_axis_mut(Axis(0), Slice::from(*at..end)).assign(&part);
             }
         }
-        output.into_dimensionality().map_err(|e| Error::region(e.to_string()))
+        Ok((output.into_dimensionality().map_err(|e| Error::region(e.to_string()))?, stats))
     }
 }
 

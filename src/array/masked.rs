@@ -6,7 +6,7 @@ use futures_util::future::try_join;
 use ndarray::{Array, ArrayD, ArrayViewMutD, Axis, Dimension, IxDyn, Zip};
 
 use super::ChunkedArray;
-use crate::engine::{DynArray, Element, FixedSink, Float, Meaning, ReadStats, Rule, Sink, array, output_bytes, wrong_type};
+use crate::engine::{Call, DynArray, Element, FixedSink, Float, Meaning, Memory, ReadStats, Rule, Sink, array, output_bytes, wrong_type};
 use crate::error::{Error, Result};
 use crate::model::{DataType, FillValue, IntoSelection, Region};
 
@@ -66,7 +66,13 @@ impl ChunkedArray {
             return Err(Error::usage(format!("the mask does not fit an array of shape {shape:?}")).in_object(self.inner.meta.source.url()));
         }
         self.mask = Ok(Some(Arc::new(mask)));
+        self.own_mask = true;
         Ok(self)
+    }
+    /// Says that its mask is that of its dataset, and changes with it.
+    pub(crate) fn mask_of_dataset(mut self) -> Self {
+        self.own_mask = false;
+        self
     }
     /// The same array with a mask that cannot be read: what asks for it fails with this error.
     pub(crate) fn with_broken_mask(mut self, error: Error) -> Self {
@@ -90,7 +96,12 @@ impl ChunkedArray {
     /// As [`read_as`](Self::read_as); what reading the mask may fail with.
     pub async fn read_masked<T: Element, D: Dimension>(&self, selection: impl IntoSelection) -> Result<Masked<T, D>> {
         let region = self.region(selection)?;
+        Ok(self.call(|array, call| array.masked_once(region.clone(), call)).await?.0)
+    }
+
+    async fn masked_once<T: Element, D: Dimension>(self, region: Region, call: Arc<Call>) -> Result<(Masked<T, D>, ReadStats)> {
         let count = self.count::<D>(&region, size_of::<T>() + 1)?;
+        let memory = self.memory(&region, size_of::<T>() + 1, &call)?;
         let convert = match self.rule::<T>()? {
             Rule::Convert(convert, _) => Some(convert),
             _ => None,
@@ -98,8 +109,8 @@ impl ChunkedArray {
         let meaning = Meaning::masked(self.data_type(), self.nodata()?, convert).ok_or_else(|| self.wrong_type::<T>())?;
         let sink = FixedSink::masked::<T>(&self.inner.meta.grid, &region, count, meaning)?;
         let at_hand = self.alpha_in(&region)?;
-        let of_mask = async { if at_hand.is_some() { Ok(None) } else { self.read_mask(&region).await } };
-        let (_, said) = try_join(self.start(region.clone(), Sink::Fixed(sink.clone())), of_mask).await?;
+        let of_mask = async { if at_hand.is_some() { Ok(None) } else { self.read_mask(&region, &call, &memory).await } };
+        let (mut stats, said) = try_join(self.start(region.clone(), Sink::Fixed(sink.clone()), &call, &memory), of_mask).await?;
         let lost = || Error::storage("the output of a read was lost");
         let data: ArrayD<T> = array(sink.take::<T>().ok_or_else(lost)?, &region.shape())?;
         let mut valid = flags(sink.take_marks().ok_or_else(lost)?, &region)?;
@@ -111,9 +122,10 @@ impl ChunkedArray {
             None => said,
         };
         if let Some(said) = said {
+            stats.add(&said.stats);
             said.apply(&region, valid.view_mut(), false);
         }
-        Ok(Masked { data: of_rank(data)?, valid: of_rank(valid)? })
+        Ok((Masked { data: of_rank(data)?, valid: of_rank(valid)? }, stats))
     }
 
     /// Which elements of a region are valid, without the elements.
@@ -130,10 +142,16 @@ impl ChunkedArray {
     /// As [`read_valid`](Self::read_valid).
     pub async fn read_valid_with_stats<D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<bool, D>, ReadStats)> {
         let region = self.region(selection)?;
+        self.call(|array, call| array.valid_once(region.clone(), call)).await
+    }
+
+    async fn valid_once<D: Dimension>(self, region: Region, call: Arc<Call>) -> Result<(Array<bool, D>, ReadStats)> {
         let count = self.count::<D>(&region, 1)?;
+        let memory = self.memory(&region, 1, &call)?;
         let meaning = Meaning::marks(self.data_type(), self.nodata()?).ok_or_else(|| self.wrong_type::<u8>())?;
         let sink = FixedSink::owned::<u8>(&self.inner.meta.grid, &region, count, 1, Rule::Meaning(meaning))?;
-        let (mut stats, said) = try_join(self.start(region.clone(), Sink::Fixed(sink.clone())), self.read_mask(&region)).await?;
+        let (mut stats, said) =
+            try_join(self.start(region.clone(), Sink::Fixed(sink.clone()), &call, &memory), self.read_mask(&region, &call, &memory)).await?;
         let marks = sink.take::<u8>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         let mut valid = flags(marks, &region)?;
         if let Some(said) = said {
@@ -160,11 +178,17 @@ impl ChunkedArray {
     /// As [`read_scaled`](Self::read_scaled).
     pub async fn read_scaled_with_stats<T: Float, D: Dimension>(&self, selection: impl IntoSelection) -> Result<(Array<T, D>, ReadStats)> {
         let region = self.region(selection)?;
+        self.call(|array, call| array.scaled_once(region.clone(), call)).await
+    }
+
+    async fn scaled_once<T: Float, D: Dimension>(self, region: Region, call: Arc<Call>) -> Result<(Array<T, D>, ReadStats)> {
         let count = self.count::<D>(&region, size_of::<T>())?;
+        let memory = self.memory(&region, size_of::<T>(), &call)?;
         let scaling = &self.inner.meta.scaling;
         let meaning = Meaning::scaled(self.data_type(), scaling, self.nodata()?, &T::DATA_TYPE).ok_or_else(|| self.wrong_type::<T>())?;
         let sink = FixedSink::owned::<T>(&self.inner.meta.grid, &region, count, size_of::<T>(), Rule::Meaning(meaning))?;
-        let (mut stats, said) = try_join(self.start(region.clone(), Sink::Fixed(sink.clone())), self.read_mask(&region)).await?;
+        let (mut stats, said) =
+            try_join(self.start(region.clone(), Sink::Fixed(sink.clone()), &call, &memory), self.read_mask(&region, &call, &memory)).await?;
         let quantities = sink.take::<T>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         let mut quantities: ArrayD<T> = array(quantities, &region.shape())?;
         if let Some(said) = said {
@@ -180,12 +204,19 @@ impl ChunkedArray {
     /// As [`read_scaled`](Self::read_scaled); `DataType` for another type.
     pub async fn read_scaled_dyn(&self, to: &DataType, selection: impl IntoSelection) -> Result<(DynArray, ReadStats)> {
         let region = self.region(selection)?;
-        let nodata = self.nodata()?;
-        let meaning = Meaning::scaled(self.data_type(), &self.inner.meta.scaling, nodata, to).ok_or_else(|| self.wrong_type::<f64>())?;
-        match to {
-            DataType::F32 => self.read_meaning(region, meaning, f32::NAN, to).await,
-            _ => self.read_meaning(region, meaning, f64::NAN, to).await,
-        }
+        let once = |array: Self, call: Arc<Call>| {
+            let region = region.clone();
+            async move {
+                let nodata = array.nodata()?;
+                let meaning = Meaning::scaled(array.data_type(), &array.inner.meta.scaling, nodata, to);
+                let meaning = meaning.ok_or_else(|| array.wrong_type::<f64>())?;
+                match to {
+                    DataType::F32 => array.read_meaning(region, meaning, f32::NAN, to, call).await,
+                    _ => array.read_meaning(region, meaning, f64::NAN, to, call).await,
+                }
+            }
+        };
+        self.call(once).await
     }
 
     /// As [`read_valid_with_stats`](Self::read_valid_with_stats), as an array of `Bool`.
@@ -194,17 +225,32 @@ impl ChunkedArray {
     /// As [`read_valid`](Self::read_valid).
     pub async fn read_valid_dyn(&self, selection: impl IntoSelection) -> Result<(DynArray, ReadStats)> {
         let region = self.region(selection)?;
-        let meaning = Meaning::marks(self.data_type(), self.nodata()?).ok_or_else(|| self.wrong_type::<u8>())?;
-        self.read_meaning(region, meaning, 0_u8, &DataType::Bool).await
+        let once = |array: Self, call: Arc<Call>| {
+            let region = region.clone();
+            async move {
+                let meaning = Meaning::marks(array.data_type(), array.nodata()?).ok_or_else(|| array.wrong_type::<u8>())?;
+                array.read_meaning(region, meaning, 0_u8, &DataType::Bool, call).await
+            }
+        };
+        self.call(once).await
     }
 
     /// Reads elements of `T` into words; those that the mask calls so become `invalid`.
-    async fn read_meaning<T: Element>(&self, region: Region, meaning: Meaning, invalid: T, data_type: &DataType) -> Result<(DynArray, ReadStats)> {
+    async fn read_meaning<T: Element>(
+        &self,
+        region: Region,
+        meaning: Meaning,
+        invalid: T,
+        data_type: &DataType,
+        call: Arc<Call>,
+    ) -> Result<(DynArray, ReadStats)> {
         let shape = region.shape();
+        let memory = self.memory(&region, size_of::<T>(), &call)?;
         let length = output_bytes(&shape, size_of::<T>(), self.inner.limits())?;
         let grid = &self.inner.meta.grid;
         let sink = FixedSink::owned::<u128>(grid, &region, length.div_ceil(16), size_of::<T>(), Rule::Meaning(meaning))?;
-        let (mut stats, said) = try_join(self.start(region.clone(), Sink::Fixed(sink.clone())), self.read_mask(&region)).await?;
+        let (mut stats, said) =
+            try_join(self.start(region.clone(), Sink::Fixed(sink.clone()), &call, &memory), self.read_mask(&region, &call, &memory)).await?;
         let mut words = sink.take::<u128>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         if let Some(said) = said {
             stats.add(&said.stats);
@@ -233,44 +279,39 @@ impl ChunkedArray {
     }
 
     /// Where the alpha band is among the first axis of a region, and its index; `None` where it is not asked or not inside.
-    fn alpha_in(&self, region: &Region) -> Result<Option<(usize, u64)>> {
+    pub(super) fn alpha_in(&self, region: &Region) -> Result<Option<(usize, u64)>> {
         let Some(Mask::Band(band)) = self.mask_asked()? else { return Ok(None) };
         let place = region.ranges().first().filter(|r| r.contains(band)).and_then(|r| usize::try_from(band - r.start).ok());
         Ok(place.map(|place| (place, *band)))
     }
 
     /// The mask, where it has a say.
-    fn mask_asked(&self) -> Result<Option<&Mask>> {
+    pub(super) fn mask_asked(&self) -> Result<Option<&Mask>> {
         let mask = self.mask()?;
         Ok(mask.filter(|mask| matches!(mask, Mask::Array(_)) || self.inner.meta.scaling.nodata.is_empty()))
     }
 
-    async fn read_mask(&self, region: &Region) -> Result<Option<Said>> {
-        let Some(mask) = self.mask_asked()? else { return Ok(None) };
-        let mut ranges = region.ranges().to_vec();
-        let (array, own) = match mask {
-            Mask::Array(array) => (array, None),
-            Mask::Band(band) => (self, Some(*band)),
-        };
-        if let Some(first) = ranges.first_mut() {
-            match own {
-                Some(band) => *first = band..band + 1,
-                None if array.shape().first() == Some(&1) => *first = 0..1,
-                None => {}
-            }
-        }
-        let (said, stats) = array.read_nonzero(Region::new(ranges)).await?;
+    /// The memory left for chunks beside an output of so many bytes an element, and beside its mask.
+    fn memory(&self, region: &Region, element: usize, call: &Call) -> Result<Memory> {
+        let mask = self.mask_region(region)?.map_or(0, |(_, region)| region.len());
+        call.memory(region.len().saturating_mul(element as u64).saturating_add(mask))
+    }
+
+    async fn read_mask(&self, region: &Region, call: &Arc<Call>, memory: &Memory) -> Result<Option<Said>> {
+        let Some((array, of_mask)) = self.mask_region(region)? else { return Ok(None) };
+        let own = if let Some(Mask::Band(band)) = self.mask()? { Some(*band) } else { None };
+        let (said, stats) = array.read_nonzero(of_mask, call, memory).await?;
         Ok(Some(Said { said, own, stats }))
     }
 
     /// 1 for each element of a region that is not 0, whatever its type.
-    async fn read_nonzero(&self, region: Region) -> Result<(ArrayD<u8>, ReadStats)> {
+    async fn read_nonzero(&self, region: Region, call: &Arc<Call>, memory: &Memory) -> Result<(ArrayD<u8>, ReadStats)> {
         let region = self.region(region)?;
         let count = self.count::<IxDyn>(&region, 1)?;
         let meaning = Meaning::marks(self.data_type(), &[FillValue::ZERO]).ok_or_else(|| self.wrong_type::<u8>())?;
         let sink = FixedSink::owned::<u8>(&self.inner.meta.grid, &region, count, 1, Rule::Meaning(meaning))?;
         let shape = region.shape();
-        let stats = self.start(region, Sink::Fixed(sink.clone())).await?;
+        let stats = self.start(region, Sink::Fixed(sink.clone()), call, memory).await?;
         let marks = sink.take::<u8>().ok_or_else(|| Error::storage("the output of a read was lost"))?;
         Ok((array(marks, &shape)?, stats))
     }

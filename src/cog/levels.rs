@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::sidecars::Beside;
 use crate::format::tiff::{Directory, Pyramid, TiffFile};
+use crate::model::ObjectKey;
 
 /// A directory of one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,10 @@ impl Levels {
         self.files.push(file.clone());
     }
 
+    /// The files of the levels and masks.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.files.iter().map(|file| &file.object)
+    }
     pub(super) fn len(&self) -> usize {
         self.levels.len()
     }

@@ -69,23 +69,21 @@ impl ArrayInner {
         self.most_stored
     }
     pub(crate) fn cached_chunk(&self, chunk: u64) -> Option<Bytes> {
-        self.session.cached_chunk(self.id, chunk)
+        if self.session.cache_decoded { self.session.io.memory().chunk(self.id, chunk) } else { None }
     }
     pub(crate) fn keep_chunk(&self, chunk: u64, bytes: Bytes) {
-        self.session.keep_chunk(self.id, chunk, bytes);
+        self.session.io.memory().keep_chunk(self.id, &self.meta.source, chunk, bytes);
     }
     /// Drops what the caches hold of it.
     pub(crate) fn forget(&self) {
-        self.session.chunks.retain(|(array, _), _| *array != self.id);
-        self.session.pages.retain(|(array, _), _| *array != self.id);
+        self.session.io.memory().forget_array(self.id);
     }
     pub(crate) fn cached_page(&self, id: PageId) -> Option<Arc<Page>> {
-        self.session.pages.get(&(self.id, id))
+        self.session.io.memory().page(self.id, id)
     }
     pub(crate) fn keep_page(&self, id: PageId, page: Page, here: &mut HashMap<PageId, Arc<Page>>) {
         let page = Arc::new(page);
         here.insert(id, page.clone());
-        let weight = page.weight() as u64;
-        self.session.pages.insert((self.id, id), page, weight);
+        self.session.io.memory().keep_page(self.id, &self.meta.source, id, page);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine: plan, fetch, decode, place. It knows no format.
 
 mod array;
+mod call;
 mod element;
 mod meaning;
 mod options;
@@ -22,11 +23,13 @@ pub use session::{Session, SessionBuilder, SessionOptions};
 pub use stats::ReadStats;
 
 pub(crate) use array::ArrayInner;
+pub(crate) use call::{Call, Memory};
 pub(crate) use element::converter;
 pub(crate) use meaning::Meaning;
 pub(crate) use output::{array, output_bytes, wrong_type};
-pub(crate) use plan::plan;
-pub(crate) use run::{AbortOnDrop, Reader, Sink, blocking, read, read_chunk, spawn, with_scratch};
+pub(crate) use plan::{Planned, plan};
+pub(crate) use run::{AbortOnDrop, Reader, Sink, read, read_chunk, spawn, with_scratch};
 pub(crate) use sink::{FixedSink, Rule};
+pub(crate) use stats::human_bytes;
 pub(crate) use text::TextSink;
 pub(crate) use write::Target;

@@ -1,14 +1,16 @@
 //! From a region to the places of its chunks: what a read will fetch, in which batches, and what that will cost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 
 use super::array::ArrayInner;
+use super::call::{Call, Memory};
 use super::stats::human_bytes;
 use crate::codec::{Chain, ChunkContext, Output};
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +68,31 @@ pub(crate) struct Planned {
     pub(crate) parts: Vec<Source>,
     /// Pages that were read for it.
     pub(crate) pages: u64,
+    /// Those of them that were fetched twice, because what came first was damaged.
+    pub(crate) refetched: u64,
+}
+
+impl Planned {
+    /// Leaves out what another read of the same moment fetches.
+    pub(crate) fn leave_out(&mut self, other: &Self) {
+        let fetched = |part: &Source| if let Source::Fetch { want, .. } = part { Some(want.clone()) } else { None };
+        let others: HashSet<Want> = other.parts.iter().filter_map(fetched).collect();
+        self.parts.retain(|part| fetched(part).is_none_or(|want| !others.contains(&want)));
+    }
+
+    /// Holds what is to be fetched against what the call may cost and take, before any of it is.
+    pub(crate) fn check(&self, array: &ArrayInner, call: &Call, memory: &Memory) -> Result<()> {
+        let chunk_bytes = array.chunk_bytes();
+        for part in &self.parts {
+            let (decoded, stored) = weight(part, chunk_bytes);
+            memory.check(decoded.saturating_add(stored))?;
+        }
+        if call.is_capped() {
+            let requests = requests(array, &self.parts, memory);
+            call.afford(requests.len() as u64, requests.iter().filter_map(|r| r.length).fold(0, u64::saturating_add))?;
+        }
+        Ok(())
+    }
 }
 
 /// The most parts that are fetched together: each is a want with its bookkeeping.
@@ -89,6 +116,7 @@ struct Read<'a> {
     array: &'a ArrayInner,
     here: HashMap<PageId, Arc<Page>>,
     pages: u64,
+    refetched: u64,
 }
 
 impl Pages for Read<'_> {
@@ -103,7 +131,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     let chunks = ChunkBox::of(&array.meta.grid, region);
     Limits::check("max_read_chunks", chunks.len() as u64, limits.max_read_chunks)?;
     let mut parts: Vec<Source> = crate::model::reserve("parts of a read", chunks.len())?;
-    let mut read = Read { array, here: HashMap::new(), pages: 0 };
+    let mut read = Read { array, here: HashMap::new(), pages: 0, refetched: 0 };
     let mut unread: Vec<usize> = Vec::new();
     let mut pages: BTreeSet<PageId> = BTreeSet::new();
     for number in 0..chunks.len() {
@@ -138,7 +166,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         }
         unread = still;
     }
-    Ok(Planned { chunks, parts, pages: read.pages })
+    Ok(Planned { chunks, parts, pages: read.pages, refetched: read.refetched })
 }
 
 /// Pages that are fetched together, so that their stored and parsed forms are not all held at once.
@@ -194,32 +222,41 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &[PageId], read: &mut Read<'_>
     }
     read.pages += specs.len() as u64;
     let mut got: Vec<Option<Got>> = vec![None; wants.len()];
-    let objects: Vec<ObjectKey> = wants.iter().map(|want| want.object().clone()).collect();
-    let mut fetch = pin!(array.session.io.fetch(wants, counters.clone()));
+    let mut fetch = pin!(array.session.io.fetch(wants.clone(), counters.clone()));
     while let Some((at, answer)) = fetch.next().await {
         got[at] = Some(answer?);
     }
     for (id, spec, range) in specs {
-        let mut parts = Vec::new();
-        let mut missing = None;
-        let mut met = None;
-        for at in range {
-            match got[at].take() {
-                Some(Got::Bytes { bytes, version, .. }) => {
-                    parts.push(bytes);
-                    met = version;
-                }
-                _ => missing = Some(&objects[at]),
+        let wants = &wants[range.clone()];
+        let came: Vec<Option<Got>> = got[range].iter_mut().map(Option::take).collect();
+        let page = match page_of(array, id, &spec, wants, came).await {
+            Err(e) if e.is_damage() && wants.iter().all(|want| array.session.io.is_remote(want.object())) => {
+                read.refetched += 1;
+                let again = try_join_all(wants.iter().map(|want| array.session.io.refetch(want, counters))).await?;
+                page_of(array, id, &spec, wants, again.into_iter().map(Some).collect()).await?
             }
-        }
-        let page = match (missing, spec.missing) {
-            (None, _) => parse_page(array, id, spec, parts).await?.of_version(met),
-            (Some(_), Missing::Fill) => Page::Absent,
-            (Some(object), Missing::Error) => return Err(Error::not_found(object.url())),
+            page => page?,
         };
         array.keep_page(id, page, &mut read.here);
     }
     Ok(())
+}
+
+/// The page whose parts came.
+async fn page_of(array: &Arc<ArrayInner>, id: PageId, spec: &PageSpec, wants: &[Want], came: Vec<Option<Got>>) -> Result<Page> {
+    let mut parts = Vec::new();
+    let mut met = None;
+    for (want, got) in wants.iter().zip(came) {
+        match (got, spec.missing) {
+            (Some(Got::Bytes { bytes, version, .. }), _) => {
+                parts.push(bytes);
+                met = version;
+            }
+            (_, Missing::Fill) => return Ok(Page::Absent),
+            (_, Missing::Error) => return Err(Error::not_found(want.object().url())),
+        }
+    }
+    Ok(parse_page(array, id, spec.clone(), parts).await?.of_version(met))
 }
 
 /// Decodes and parses a page: a large one away from the I/O threads (and not in the decode pool, whose threads may all be waiting for it).
@@ -252,21 +289,28 @@ fn decode_page(array: &ArrayInner, id: PageId, spec: &PageSpec, mut parts: Vec<B
     array.meta.manifest.parse_page(id, &parts)
 }
 
+/// What a part decodes to, and what is fetched for it, in bytes; an estimate where a length is unknown.
+fn weight(part: &Source, chunk_bytes: u64) -> (u64, u64) {
+    match part {
+        Source::Absent => (0, 0),
+        Source::Inline(_) | Source::Decoded(_) => (chunk_bytes, 0),
+        Source::Fetch { want: Want::Range(ByteSpan { length, .. }), .. } => (chunk_bytes, *length),
+        Source::Fetch { .. } => (chunk_bytes, chunk_bytes),
+    }
+}
+
 /// Cuts a plan into batches of what may be in flight at once: half of the budgets, so that one batch is fetched while another decodes.
-pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits) -> Vec<Batch> {
+/// Where it can be helped none takes more than `memory`, stored and decoded together.
+pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits, memory: u64) -> Vec<Batch> {
     let mut all = Vec::new();
     let mut batch = Batch::default();
     for (number, part) in parts.iter().enumerate() {
-        let (decoded, stored) = match part {
-            Source::Absent => (0, 0),
-            Source::Inline(_) | Source::Decoded(_) => (chunk_bytes, 0),
-            Source::Fetch { want: Want::Range(ByteSpan { length, .. }), .. } => (chunk_bytes, *length),
-            Source::Fetch { .. } => (chunk_bytes, chunk_bytes),
-        };
+        let (decoded, stored) = weight(part, chunk_bytes);
         let fetched = usize::from(matches!(part, Source::Fetch { .. }));
         let over = batch.fetched + fetched > FETCHED_AT_ONCE
             || batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2
-            || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2;
+            || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2
+            || batch.decoded.saturating_add(batch.stored).saturating_add(decoded).saturating_add(stored) > memory;
         if over && !batch.parts.is_empty() {
             all.push(std::mem::take(&mut batch));
         }
@@ -288,6 +332,12 @@ pub(crate) fn wants_of(batch: &Batch, parts: &[Source]) -> (Vec<Want>, Vec<usize
         _ => None,
     });
     fetched.unzip()
+}
+
+/// The requests that fetching the parts takes.
+fn requests(array: &ArrayInner, parts: &[Source], memory: &Memory) -> Vec<PlannedRequest> {
+    let batches = batches(parts, array.chunk_bytes(), array.limits(), memory.batch());
+    batches.iter().flat_map(|batch| array.session.io.plan(&wants_of(batch, parts).0)).collect()
 }
 
 /// What a read would do. Its `Display` is one line for people.
@@ -313,8 +363,10 @@ pub struct ReadPlan {
     pub bytes_at_most: u64,
     /// Bytes of the output.
     pub output_bytes: u64,
-    /// Requests that finding the chunks took: pages of a table read now, and kept.
+    /// Requests that finding the chunks took: pages of a table and indexes of shards, read now, and kept where there is a cache for them.
     pub page_requests: u64,
+    /// Bytes of those.
+    pub page_bytes: u64,
 }
 
 /// One request of a [`ReadPlan`].
@@ -332,14 +384,10 @@ pub struct Request {
 }
 
 impl ReadPlan {
-    pub(crate) fn new(array: &ArrayInner, region: Region, planned: &Planned, page_requests: u64) -> Self {
+    pub(crate) fn new(array: &ArrayInner, region: Region, planned: &Planned, memory: &Memory) -> Self {
         let count = |f: fn(&Source) -> bool| planned.parts.iter().filter(|p| f(p)).count();
-        let mut requests = Vec::new();
-        for batch in batches(&planned.parts, array.chunk_bytes(), array.limits()) {
-            let (wants, _) = wants_of(&batch, &planned.parts);
-            let of = |r: PlannedRequest| Request { object: r.object, start: r.start, length: r.length, chunks: r.wants.len() };
-            requests.extend(array.session.io.plan(&wants).into_iter().map(of));
-        }
+        let of = |r: PlannedRequest| Request { object: r.object, start: r.start, length: r.length, chunks: r.wants.len() };
+        let requests: Vec<Request> = requests(array, &planned.parts, memory).into_iter().map(of).collect();
         let element = array.meta.data_type.size().unwrap_or(0) as u64;
         let worst = |chunks: usize| {
             let decoded = array.chunk_bytes().saturating_mul(chunks as u64);
@@ -356,8 +404,23 @@ impl ReadPlan {
             requests,
             output_bytes: region.len().saturating_mul(element),
             region,
-            page_requests,
+            page_requests: 0,
+            page_bytes: 0,
         }
+    }
+
+    /// Adds what another read would do; the region stays that of the first.
+    pub fn add(&mut self, next: Self) {
+        self.chunks += next.chunks;
+        self.absent += next.absent;
+        self.cached += next.cached;
+        self.bytes += next.bytes;
+        self.exact &= next.exact;
+        self.bytes_at_most = self.bytes_at_most.saturating_add(next.bytes_at_most);
+        self.output_bytes += next.output_bytes;
+        self.page_requests += next.page_requests;
+        self.page_bytes += next.page_bytes;
+        self.requests.extend(next.requests);
     }
 }
 
@@ -402,10 +465,13 @@ mod tests {
         let part = |start: u64| Source::Fetch { want: Want::Range(ByteSpan::new(&key, start, 30).unwrap()), chain: 0, missing: Missing::Error };
         let parts: Vec<Source> = (0..10).map(|i| part(i * 30)).collect();
         let limits = Limits { decoded_in_flight: 200, stored_in_flight: 1000, ..Limits::default() };
-        let sizes = |limits: &Limits| batches(&parts, 40, limits).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
+        let sizes = |limits: &Limits| batches(&parts, 40, limits, u64::MAX).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
         assert_eq!(sizes(&limits), [2, 2, 2, 2, 2]);
         assert_eq!(sizes(&Limits { decoded_in_flight: 10, ..limits.clone() }), [1; 10]);
         assert_eq!(sizes(&Limits { stored_in_flight: 180, ..limits }), [2; 5]);
         assert_eq!(sizes(&Limits::default()), [10]);
+        let bounded = |memory| batches(&parts, 40, &Limits::default(), memory).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
+        assert_eq!(bounded(210), [3, 3, 3, 1], "30 stored and 40 decoded each");
+        assert_eq!(bounded(1), [1; 10]);
     }
 }

@@ -20,6 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::oneshot;
 
 use super::array::ArrayInner;
+use super::call::{Call, Memory};
 use super::plan::{Batch, ChunkBox, Source, batches, plan, wants_of};
 use super::sink::{Decoded, FixedSink};
 use super::stats::{Clock, ReadStats};
@@ -27,7 +28,7 @@ use super::text::TextSink;
 use crate::codec::{Elements, Output, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, Io, Permit};
-use crate::model::{Got, Limits, Missing, Region};
+use crate::model::{Got, Limits, Missing, Region, Want};
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Default)]
@@ -64,6 +65,8 @@ pub(crate) struct Reader {
     pub(crate) array: Arc<ArrayInner>,
     pub(crate) region: Region,
     pub(crate) sink: Sink,
+    pub(crate) call: Arc<Call>,
+    pub(crate) memory: Memory,
 }
 
 /// Where decoded chunks go.
@@ -117,22 +120,21 @@ pub(crate) fn read(reader: Reader) -> AbortOnDrop<Result<ReadStats>> {
     AbortOnDrop { task, given_up }
 }
 
-/// Runs a read and waits for it on this thread.
-pub(crate) fn blocking(reader: Reader) -> Result<ReadStats> {
-    let session = reader.array.session.clone();
-    session.pool.block_on(read(reader))
-}
-
 async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
-    let Reader { array, region, sink } = reader;
+    let Reader { array, region, sink, call, memory } = reader;
     let clock = Clock::new();
-    let counters = Arc::new(Counters::default());
+    let counters = call.counters().clone();
     let named = |e: Error| e.in_object(array.meta.source.url());
+    if !region.is_empty() {
+        memory.check(array.chunk_bytes()).map_err(named)?;
+    }
     let planned = plan(&array, &region, &counters).await.map_err(named)?;
+    planned.check(&array, &call, &memory).map_err(named)?;
     let mut stats = ReadStats { chunks: planned.parts.len(), pages: planned.pages, plan_time: clock.elapsed(), ..ReadStats::default() };
+    clock.refetched.fetch_add(planned.refetched, Ordering::Relaxed);
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
-    let keep = chunk_bytes.saturating_mul(planned.parts.len() as u64) <= array.session.chunk_cache_bytes / 4;
+    let keep = array.session.keeps_decoded(chunk_bytes.saturating_mul(planned.parts.len() as u64));
     let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep });
 
     let mut running = FuturesUnordered::new();
@@ -141,15 +143,17 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
         shared.given_up.store(true, Ordering::Relaxed);
         failed.get_or_insert(e);
     };
-    'batches: for batch in batches(&planned.parts, chunk_bytes, array.limits()) {
+    'batches: for batch in batches(&planned.parts, chunk_bytes, array.limits(), memory.batch()) {
         // Stored before decoded, all of a batch at once: who waits for a permit holds none that another's progress needs.
         let (stored_bytes, decoded_bytes) = (batch.stored, batch.decoded);
+        // Those of the call itself come first: what waits for them keeps no other read waiting.
         let permits = async {
+            let own = memory.acquire(stored_bytes.saturating_add(decoded_bytes)).await;
             let stored = array.session.stored_budget.acquire(stored_bytes).await;
-            (stored, array.session.decoded_budget.acquire(decoded_bytes).await)
+            (own, stored, array.session.decoded_budget.acquire(decoded_bytes).await)
         };
         let mut permits = pin!(permits);
-        let (stored, decoded) = loop {
+        let (own, stored, decoded) = loop {
             if running.is_empty() {
                 break permits.as_mut().await;
             }
@@ -165,7 +169,12 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
         if shared.given_up.load(Ordering::Relaxed) {
             break;
         }
-        running.push(run_batch(shared.clone(), batch, &planned.parts, stored, decoded, counters.clone()));
+        let batch = run_batch(shared.clone(), batch, &planned.parts, stored, decoded, counters.clone());
+        running.push(async move {
+            let done = batch.await;
+            drop(own);
+            done
+        });
     }
     while let Some(result) = running.next().await {
         if let Err(e) = result {
@@ -176,11 +185,6 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     if let Some(e) = failed {
         return Err(named(e));
     }
-    let counted = counters.snapshot();
-    stats.requests = counted.requests;
-    stats.bytes = counted.bytes;
-    stats.cache_hits = counted.cache_hits;
-    stats.shared = counted.shared;
     shared.clock.write(&mut stats);
     Ok(stats)
 }
@@ -217,14 +221,15 @@ async fn run_batch(
                 Stored::Decoded(bytes.clone())
             }
         };
-        jobs.push(send(&shared, vec![(*number, at_hand)], [stored.split(0), decoded.split(chunk_bytes)]));
+        jobs.push(decoded_once(&shared, vec![(*number, at_hand)], [stored.split(0), decoded.split(chunk_bytes)], None));
     }
     for numbers in absent.chunks(64) {
-        jobs.push(send(&shared, numbers.iter().map(|n| (*n, Stored::Absent)).collect(), [stored.split(0), decoded.split(0)]));
+        let absent = numbers.iter().map(|n| (*n, Stored::Absent)).collect();
+        jobs.push(decoded_once(&shared, absent, [stored.split(0), decoded.split(0)], None));
     }
     let (wants, numbers) = wants_of(&batch, parts);
     let mut failed = None;
-    let mut fetch = Box::pin(shared.array.session.io.fetch(wants, counters));
+    let mut fetch = Box::pin(shared.array.session.io.fetch(wants, counters.clone()));
     while let Some((at, got)) = fetch.next().await {
         shared.clock.landed();
         let number = numbers[at];
@@ -239,7 +244,8 @@ async fn run_batch(
             Ok(arrived) => {
                 // The stored bytes are held until they are decoded, and so is their share of the budget.
                 let held = if let Stored::Encoded { bytes, .. } = &arrived { bytes.len() as u64 } else { 0 };
-                jobs.push(send(&shared, vec![(number, arrived)], [stored.split(held), decoded.split(chunk_bytes)]));
+                let again = matches!(arrived, Stored::Encoded { .. }).then(|| (want.clone(), *chain, counters.clone()));
+                jobs.push(decoded_once(&shared, vec![(number, arrived)], [stored.split(held), decoded.split(chunk_bytes)], again));
             }
             Err(e) => {
                 failed.get_or_insert(e);
@@ -265,8 +271,32 @@ async fn run_batch(
     failed.map_or(Ok(()), Err)
 }
 
-/// Sends chunks to a worker; the future ends with the job.
-fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]) -> impl Future<Output = Result<()>> + use<> {
+/// Has chunks decoded, at once sent to a worker. One that came over the network, and is not what was written, is fetched once more.
+fn decoded_once(
+    shared: &Arc<Shared>,
+    chunks: Vec<(usize, Stored)>,
+    permits: [Permit; 2],
+    again: Option<(Want, u16, Arc<Counters>)>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let number = chunks.first().map_or(0, |(number, _)| *number);
+    let first = send(shared, chunks, permits);
+    let shared = shared.clone();
+    async move {
+        let (e, permits, (want, chain, counters)) = match (first.await, again) {
+            ((Err(e), Some(permits)), Some(again)) if shared.array.session.io.is_remote(again.0.object()) => (e, permits, again),
+            ((result, _), _) => return result,
+        };
+        if shared.given_up.load(Ordering::Relaxed) {
+            return Err(e);
+        }
+        shared.clock.refetched.fetch_add(1, Ordering::Relaxed);
+        let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await? else { return Err(e) };
+        send(&shared, vec![(number, Stored::Encoded { bytes, chain })], permits).await.0
+    }
+}
+
+/// Sends chunks to a worker; the future ends with the job. Gives the permits back where a chunk is damaged.
+fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]) -> impl Future<Output = (Result<()>, Option<[Permit; 2]>)> + use<> {
     let (done, ended) = oneshot::channel();
     let of_job = shared.clone();
     let job = move |scratch: &mut ThreadScratch| {
@@ -281,8 +311,8 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
         drop(of_job);
-        drop(permits);
-        let _nobody_waits = done.send(result);
+        let damaged = matches!(&result, Err(e) if e.is_damage());
+        let _nobody_waits = done.send((result, damaged.then_some(permits)));
     };
     shared.array.session.pool.send(Box::new(move || {
         with_scratch(|scratch| {
@@ -290,7 +320,7 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]
             scratch.trim();
         });
     }));
-    async move { ended.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))) }
+    async move { ended.await.unwrap_or_else(|_| (Err(panicked("a decode job was lost")), None)) }
 }
 
 impl Shared {
@@ -305,10 +335,11 @@ impl Shared {
             Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
             Stored::Encoded { bytes, chain } => (bytes, self.array.chain(chain)?),
         };
+        self.clock.stored(bytes.len());
         let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
         let limits = self.array.limits();
         let context = self.array.context(&index, &shape);
-        let in_chunk = |e: Error| in_chunk(e, &index);
+        let in_chunk = |e: Error| e.in_chunk(&index);
         let start = Instant::now();
         match &self.sink {
             Sink::Text(sink) => {
@@ -387,53 +418,61 @@ fn decoded_length(shape: &[u64], element: usize, limits: &Limits) -> Result<usiz
     Limits::check("max_chunk_bytes", bytes, limits.max_chunk_bytes)
 }
 
-fn in_chunk(e: Error, index: &[u64]) -> Error {
-    match e.kind() {
-        ErrorKind::Codec { codec, message } => Error::codec(codec, format!("{message} (chunk {index:?})")),
-        _ => e,
-    }
-}
-
 /// One chunk, decoded, as it is stored; a view of the fetched bytes where there is nothing to decode.
-pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>) -> Result<Option<Bytes>> {
+pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>, call: Arc<Call>) -> Result<Option<Bytes>> {
     let grid = &array.meta.grid;
     if !grid.contains(&index) {
         return Err(Error::region(format!("no chunk {index:?}")));
     }
-    let counters = Arc::new(Counters::default());
-    let planned = plan(&array, &grid.chunk_region(&index), &counters).await?;
-    let (bytes, chain) = match planned.parts.into_iter().next() {
+    let (io, counters) = (&array.session.io, call.counters());
+    let memory = call.memory(array.chunk_bytes())?;
+    let planned = plan(&array, &grid.chunk_region(&index), counters).await?;
+    planned.check(&array, &call, &memory)?;
+    let (want, chain, missing) = match planned.parts.into_iter().next() {
         None | Some(Source::Absent) => return Ok(None),
         Some(Source::Decoded(bytes)) => return Ok(Some(bytes)),
-        Some(Source::Inline(bytes)) => (bytes, 0),
-        Some(Source::Fetch { want, chain, missing }) => match (array.session.io.get(&want, &counters).await?, missing) {
-            (Got::Bytes { bytes, .. }, _) => (bytes, chain),
-            (_, Missing::Fill) => return Ok(None),
-            (_, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
-        },
+        Some(Source::Inline(bytes)) => return decode_chunk(&array, &index, bytes, 0).await.map(Some),
+        Some(Source::Fetch { want, chain, missing }) => (want, chain, missing),
     };
+    let bytes = match (io.get(&want, counters).await?, missing) {
+        (Got::Bytes { bytes, .. }, _) => bytes,
+        (_, Missing::Fill) => return Ok(None),
+        (_, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
+    };
+    match decode_chunk(&array, &index, bytes, chain).await {
+        Err(e) if e.is_damage() && io.is_remote(want.object()) => match io.refetch(&want, counters).await? {
+            Got::Bytes { bytes, .. } => decode_chunk(&array, &index, bytes, chain).await.map(Some),
+            _ => Err(e),
+        },
+        decoded => decoded.map(Some),
+    }
+}
+
+/// Decodes one chunk in the pool.
+async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chain: u16) -> Result<Bytes> {
+    let grid = &array.meta.grid;
     let element = array.meta.data_type.size().ok_or_else(|| Error::data_type("a chunk of elements that differ in length has no one view"))?;
-    let shape = array.meta.order.permute(&grid.stored_shape(&index));
+    let shape = array.meta.order.permute(&grid.stored_shape(index));
     let length = decoded_length(&shape, element, array.limits())?;
     if array.chain(chain)?.is_view(bytes.len(), length) {
-        return Ok(Some(bytes));
+        return Ok(bytes);
     }
     let (done, decoded) = oneshot::channel();
-    let of_job = array.clone();
+    let (of_job, index) = (array.clone(), index.to_vec());
     let job = move || {
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
             let context = of_job.context(&index, &shape);
             let chain = of_job.chain(chain)?;
-            with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| in_chunk(e, &index))?;
+            with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| e.in_chunk(&index))?;
             Ok(Bytes::from(decoded))
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
         let _nobody_waits = done.send(result);
     };
     array.session.pool.send(Box::new(job));
-    decoded.await.unwrap_or_else(|_| Err(panicked("a decode job was lost"))).map(Some)
+    decoded.await.unwrap_or_else(|_| Err(panicked("a decode job was lost")))
 }
 
 fn panicked(message: &str) -> Error {

@@ -13,8 +13,9 @@ use super::pool::Pool;
 use super::run::{AbortOnDrop, spawn};
 use crate::codec::{MakeCodec, Registry};
 use crate::error::Result;
-use crate::io::{Admission, ByteCache, HostStats, Io, IoOptions, MapFile, NetworkOptions};
-use crate::model::{Limits, Page, PageId, Secret, Sidecars};
+use crate::io::sign::Signer;
+use crate::io::{Admission, DiskCache, HostStats, Io, IoOptions, MapFile, NetworkOptions};
+use crate::model::{Limits, Secret, Sidecars};
 
 /// Caches, limits and threads that reads share. Cheap to clone; there are no globals.
 ///
@@ -22,6 +23,8 @@ use crate::model::{Limits, Page, PageId, Secret, Sidecars};
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<SessionInner>,
+    /// What openings and reads may cost, where a handle says nothing else.
+    pub(crate) read: Arc<ReadOptions>,
 }
 
 pub(crate) struct SessionInner {
@@ -31,10 +34,7 @@ pub(crate) struct SessionInner {
     pub(crate) registry: Registry,
     pub(crate) decoded_budget: Admission,
     pub(crate) stored_budget: Admission,
-    /// Budget of the cache of decoded chunks: what is larger than a part of it is not worth keeping.
-    pub(crate) chunk_cache_bytes: u64,
-    pub(crate) chunks: ByteCache<(u64, u64), Bytes>,
-    pub(crate) pages: ByteCache<(u64, PageId), Arc<Page>>,
+    pub(crate) cache_decoded: bool,
     pub(crate) allowed_references: Arc<[String]>,
     pub(crate) sidecars: Sidecars,
     next_array: AtomicU64,
@@ -48,12 +48,19 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// Threads that decode; 0 = one a core.
     pub threads: usize,
-    /// Bytes of the cache of stored bytes as they came over the network. Default 64 MiB; 0 = none.
-    pub byte_cache: u64,
-    /// Bytes of the cache of decoded chunks. Default 128 MiB; 0 = none.
-    pub chunk_cache: u64,
-    /// Bytes of the cache of chunk tables' pages and shard indexes. Default 64 MiB.
-    pub page_cache: u64,
+    /// Bytes of all that is kept in memory to be used again: stored bytes as they came over the network, parsed metadata, pages of chunk
+    /// tables and indexes of shards, decoded chunks. What is asked for once never displaces what was asked for twice. Default 256 MiB;
+    /// 0 = nothing is kept.
+    pub cache_bytes: u64,
+    /// Whether stored bytes and parsed metadata of remote objects are kept. Default yes.
+    pub cache_stored: bool,
+    /// Whether decoded chunks are kept: those of reads that take up to a quarter of [`cache_bytes`](Self::cache_bytes). Default yes.
+    pub cache_decoded: bool,
+    /// Keeps stored bytes of remote objects on disk, too, for all processes that name the same folder. Default none.
+    ///
+    /// It stands between memory and the network, and a read never fails for it. [`ChunkedArray::plan`](crate::ChunkedArray::plan) does not look
+    /// into it: it tells what is asked for where nothing is there.
+    pub disk_cache: Option<DiskCache>,
     /// How the network is used: costs, bounds, time-outs, repetitions.
     pub network: NetworkOptions,
     /// What a read or an opening may cost, where its handle says nothing else.
@@ -73,9 +80,10 @@ impl Default for SessionOptions {
         Self {
             limits: Limits::default(),
             threads: 0,
-            byte_cache: 64 << 20,
-            chunk_cache: 128 << 20,
-            page_cache: 64 << 20,
+            cache_bytes: 256 << 20,
+            cache_stored: true,
+            cache_decoded: true,
+            disk_cache: None,
             network: NetworkOptions::default(),
             read: ReadOptions::default(),
             headers: Vec::new(),
@@ -91,6 +99,7 @@ impl Default for SessionOptions {
 pub struct SessionBuilder {
     options: SessionOptions,
     stores: Vec<(String, Arc<dyn ObjectStore>)>,
+    signer: Option<Arc<dyn Signer>>,
     registry: Registry,
     trusted_mmap: Option<MapFile>,
 }
@@ -100,6 +109,15 @@ impl SessionBuilder {
     #[must_use]
     pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
         self.stores.push((prefix.into(), store));
+        self
+    }
+    /// Signs requests to the URLs that this signer says are its own: it is asked for every request, so that no signature ends within a read.
+    ///
+    /// [`StaticToken`](crate::StaticToken) for tokens at hand, [`TokenEndpoint`](crate::TokenEndpoint) for Azure's, [`SignWith`](crate::SignWith)
+    /// for a function of the caller's.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.signer = Some(signer);
         self
     }
     /// Decodes [`CodecSpec::Other`](crate::model::CodecSpec::Other) of this name with a codec of the caller's.
@@ -120,19 +138,23 @@ impl SessionBuilder {
     /// Makes the session.
     ///
     /// # Errors
-    /// `Storage` where threads cannot be started.
+    /// `Storage` where threads cannot be started, or the cache on disk cannot be used.
     pub fn build(self) -> Result<Session> {
-        let Self { options, stores, registry, trusted_mmap } = self;
+        let Self { options, stores, signer, registry, trusted_mmap } = self;
         let io = IoOptions {
             headers: options.headers,
             anonymous: options.anonymous,
             stores,
-            byte_cache: options.byte_cache,
+            signer,
+            cache_bytes: options.cache_bytes,
+            cache_stored: options.cache_stored,
+            disk_cache: options.disk_cache,
             network: options.network,
             trusted_mmap,
         };
         let limits = options.limits;
         Ok(Session {
+            read: Arc::new(options.read),
             inner: Arc::new(SessionInner {
                 io: Io::new(io, limits.clone())?,
                 pool: Pool::new(options.threads)?,
@@ -140,9 +162,7 @@ impl SessionBuilder {
                 decoded_budget: Admission::new(limits.decoded_in_flight),
                 stored_budget: Admission::new(limits.stored_in_flight),
                 limits,
-                chunk_cache_bytes: options.chunk_cache,
-                chunks: ByteCache::new(options.chunk_cache),
-                pages: ByteCache::new(options.page_cache),
+                cache_decoded: options.cache_decoded,
                 allowed_references: options.allowed_references.into(),
                 sidecars: options.sidecars,
                 next_array: AtomicU64::new(0),
@@ -172,7 +192,7 @@ impl Session {
     /// A session with these options.
     ///
     /// # Errors
-    /// `Storage` where threads cannot be started.
+    /// `Storage` where threads cannot be started, or the cache on disk cannot be used.
     pub fn with_options(options: SessionOptions) -> Result<Self> {
         Self::builder(options).build()
     }
@@ -180,6 +200,16 @@ impl Session {
     #[must_use]
     pub fn builder(options: SessionOptions) -> SessionBuilder {
         SessionBuilder { options, ..SessionBuilder::default() }
+    }
+    /// The same session, its caches and threads, with other options for what is opened through this handle.
+    #[must_use]
+    pub fn with_read_options(&self, options: ReadOptions) -> Self {
+        Self { inner: self.inner.clone(), read: Arc::new(options) }
+    }
+    /// What an opening or a read may cost, where a handle says nothing else.
+    #[must_use]
+    pub fn read_options(&self) -> &ReadOptions {
+        &self.read
     }
     /// The bounds on what comes from outside.
     #[must_use]
@@ -204,6 +234,17 @@ impl Session {
         let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
         self.spawn(async move { io.put_memory(&object, bytes).await }).await
     }
+    /// Drops all that is known at and below a URL or local path: stored bytes, metadata, pages of chunk tables, decoded chunks.
+    ///
+    /// What is opened and read from now on is asked for anew; datasets that are open stay pinned to the version they were opened at. Chunks
+    /// that a file of references names in other objects are forgotten with the file of references.
+    ///
+    /// # Errors
+    /// `Usage` or `Unsupported` for what is no URL, or of an unknown scheme; `Storage` where the cache on disk may still hold of it.
+    pub async fn forget(&self, url: &str) -> Result<()> {
+        let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
+        self.spawn(async move { io.forget(&object).await }).await
+    }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.inner.pool.block_on(future)
@@ -218,15 +259,16 @@ impl Session {
 }
 
 impl SessionInner {
-    pub(crate) fn cached_chunk(&self, array: u64, chunk: u64) -> Option<Bytes> {
-        if self.chunk_cache_bytes == 0 {
-            return None;
-        }
-        self.chunks.get(&(array, chunk))
+    /// Whether so many bytes of decoded chunks are worth keeping: not those of a read that is large beside the cache.
+    pub(crate) fn keeps_decoded(&self, bytes: u64) -> bool {
+        self.cache_decoded && bytes <= self.io.memory().budget() / 4
     }
-    pub(crate) fn keep_chunk(&self, array: u64, chunk: u64, bytes: Bytes) {
-        let weight = bytes.len() as u64;
-        self.chunks.insert((array, chunk), bytes, weight);
+}
+
+impl Drop for SessionInner {
+    /// What was read is for other processes, too: it is written before this one may end.
+    fn drop(&mut self) {
+        self.io.settle();
     }
 }
 

@@ -10,8 +10,13 @@ use std::time::{Duration, Instant};
 pub struct ReadStats {
     /// Requests sent, those for pages of chunk tables among them.
     pub requests: u64,
+    /// Requests sent again, of those: after a failure, or because an answer broke off.
+    pub retries: u64,
     /// Bytes received.
     pub bytes: u64,
+    /// Bytes of the stored chunks that were decoded, wherever they came from. Where nothing came from a cache or another read, what
+    /// [`bytes`](Self::bytes) are more is gaps between chunks, pages of tables, and bytes that came twice.
+    pub stored_bytes: u64,
     /// Wants answered from the byte cache.
     pub cache_hits: u64,
     /// Wants answered by another read's request.
@@ -22,6 +27,10 @@ pub struct ReadStats {
     pub absent: usize,
     /// Chunks answered from the cache of decoded chunks.
     pub chunk_cache_hits: usize,
+    /// Chunks, and pages of tables, fetched once more past all caches because a codec or a checksum refused what came first.
+    pub refetched: u64,
+    /// Whether the dataset was opened once more, because it had changed: [`OnChange::Reopen`](crate::OnChange::Reopen).
+    pub reopened: bool,
     /// Pages of chunk tables read.
     pub pages: u64,
     /// Bytes of the output.
@@ -47,7 +56,11 @@ impl ReadStats {
             self.first_chunk_time = self.total_time + next.first_chunk_time;
         }
         self.requests += next.requests;
+        self.retries += next.retries;
         self.bytes += next.bytes;
+        self.stored_bytes += next.stored_bytes;
+        self.refetched += next.refetched;
+        self.reopened |= next.reopened;
         self.cache_hits += next.cache_hits;
         self.shared += next.shared;
         self.chunks += next.chunks;
@@ -68,7 +81,9 @@ impl fmt::Display for ReadStats {
         let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
         write!(f, "{} chunks, {} requests, {}, {} cached", self.chunks, self.requests, human_bytes(self.bytes), self.chunk_cache_hits)?;
         write!(f, "; plan {}, fetch {}, decode {}", ms(self.plan_time), ms(self.fetch_time), ms(self.decode_time))?;
-        write!(f, ", place {}, in all {}", ms(self.place_time), ms(self.total_time))
+        write!(f, ", place {}, in all {}", ms(self.place_time), ms(self.total_time))?;
+        let counted = [(self.retries, "sent again"), (self.refetched, "fetched again as damaged"), (u64::from(self.reopened), "reopened")];
+        counted.iter().filter(|(n, _)| *n > 0).try_for_each(|(n, what)| write!(f, ", {n} {what}"))
     }
 }
 
@@ -82,6 +97,8 @@ pub(crate) struct Clock {
     landed: AtomicU64,
     pub(crate) absent: AtomicUsize,
     pub(crate) cached: AtomicUsize,
+    stored: AtomicU64,
+    pub(crate) refetched: AtomicU64,
 }
 
 impl Clock {
@@ -95,6 +112,8 @@ impl Clock {
             landed: zero(),
             absent: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
+            stored: zero(),
+            refetched: zero(),
         }
     }
     pub(crate) fn elapsed(&self) -> Duration {
@@ -106,6 +125,10 @@ impl Clock {
     pub(crate) fn placed(&self, since: Instant) {
         self.place.fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
         self.first.fetch_min(nanos(self.elapsed()), Ordering::Relaxed);
+    }
+    /// A chunk of so many bytes is about to be decoded.
+    pub(crate) fn stored(&self, bytes: usize) {
+        self.stored.fetch_add(bytes as u64, Ordering::Relaxed);
     }
     pub(crate) fn landed(&self) {
         self.landed.fetch_max(nanos(self.elapsed()), Ordering::Relaxed);
@@ -119,6 +142,8 @@ impl Clock {
         stats.total_time = self.elapsed();
         stats.absent = self.absent.load(Ordering::Relaxed);
         stats.chunk_cache_hits = self.cached.load(Ordering::Relaxed);
+        stats.stored_bytes = self.stored.load(Ordering::Relaxed);
+        stats.refetched = self.refetched.load(Ordering::Relaxed);
     }
 }
 

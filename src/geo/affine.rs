@@ -77,6 +77,25 @@ impl GeoTransform {
         let [x, a, b, y, d, e] = self.0;
         Self([x, a * columns, b * rows, y, d * columns, e * rows])
     }
+    /// The same area in fewer pixels: of an overview, by the ratio of its columns and rows to those of the full image.
+    #[must_use]
+    pub fn reduced(&self, full: (u64, u64), reduced: (u64, u64)) -> Self {
+        let ratio = |full: u64, reduced: u64| full as f64 / reduced.max(1) as f64;
+        self.scaled(ratio(full.0, reduced.0), ratio(full.1, reduced.1))
+    }
+    /// The coarsest of some levels, finest first, whose pixels are not larger than `resolution` (or a millionth of it more), else the
+    /// finest; `None` where that has no transform.
+    pub fn level_for(levels: impl Iterator<Item = Option<Self>>, resolution: f64) -> Option<usize> {
+        let levels: Vec<Option<Self>> = levels.collect();
+        levels.first()?.as_ref()?;
+        let fits = |level: &Option<Self>| {
+            level.is_some_and(|transform| {
+                let (x, y) = transform.pixel_size();
+                x.abs().max(y.abs()) <= resolution * (1.0 + 1e-6)
+            })
+        };
+        Some(levels.iter().rposition(fits).unwrap_or(0))
+    }
     /// The same pixels counted from another corner: the transform of a part of the image.
     #[must_use]
     pub fn moved(&self, columns: f64, rows: f64) -> Self {
@@ -132,6 +151,18 @@ mod tests {
         {
             assert!(GeoTransform::from_tags(scale, tie, matrix, false).is_none());
         }
+    }
+
+    #[test]
+    fn levels_by_resolution() {
+        let full = GeoTransform::new([0.0, 10.0, 0.0, 0.0, 0.0, -10.0]);
+        let levels = [Some(full), Some(full.reduced((100, 60), (50, 30))), Some(full.reduced((100, 60), (25, 15))), None];
+        assert_eq!(levels[2].unwrap().pixel_size(), (40.0, 40.0));
+        for (resolution, expected) in [(5.0, 0), (10.0, 0), (19.9, 0), (20.0, 1), (39.999_99, 2), (1e9, 2)] {
+            assert_eq!(GeoTransform::level_for(levels.into_iter(), resolution), Some(expected), "{resolution}");
+        }
+        assert_eq!(GeoTransform::level_for([None, Some(full)].into_iter(), 10.0), None);
+        assert_eq!(GeoTransform::level_for([].into_iter(), 10.0), None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ const STORES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// No listing is asked for again after this.
 const RETRY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// The environment variable that names the account of `az:` URLs.
+const AZURE_ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT_NAME";
 /// Environment variables by which Azure is given credentials.
 const AZURE_CREDENTIALS: &[&str] = &[
     "AZURE_STORAGE_ACCOUNT_KEY",
@@ -64,10 +66,12 @@ struct StoreName {
     account: String,
     bucket: String,
     signature: String,
+    /// Its requests are signed below it.
+    claimed: bool,
 }
 
 impl Cloud {
-    pub(super) fn new(options: &IoOptions, signing: Arc<Signing>) -> Result<Self> {
+    pub(super) fn new(options: &IoOptions) -> Result<Self> {
         let mut headers = HeaderMap::new();
         for (name, value) in &options.headers {
             let bad = || Error::usage(format!("`{name}` and its value are not an HTTP header"));
@@ -88,7 +92,7 @@ impl Cloud {
                 retry_timeout: RETRY_TIMEOUT,
             },
             network: options.network.clone(),
-            signing,
+            signing: Arc::new(Signing::new(options.signer.clone())),
             clients: OnceLock::new(),
             stores: Mutex::new(LruCache::new(STORES)),
         })
@@ -104,7 +108,11 @@ impl Cloud {
             }
             "s3" => Ok((self.s3(key, bucket)?, path(name, key)?)),
             "gs" => Ok((self.gcs(key, bucket)?, path(name, key)?)),
-            "az" => Ok((self.azure(key, None, bucket, None)?, path(name, key)?)),
+            "az" => {
+                let account = std::env::var(AZURE_ACCOUNT).unwrap_or_default();
+                let url = format!("https://{account}.blob.core.windows.net/{bucket}/{name}");
+                Ok((self.azure(key, None, bucket, None, &url)?, path(name, key)?))
+            }
             other => Err(Error::unsupported(format!("URLs of the scheme {other}://")).in_object(key.url())),
         }
     }
@@ -139,15 +147,18 @@ impl Cloud {
         let container = segments.next().unwrap_or_default();
         let name = percent_decoded(segments.next().unwrap_or_default());
         let name = name.ok_or_else(|| Error::usage("the name is not UTF-8").in_object(key.url()))?;
-        Ok((self.azure(key, Some(account), container, target.query.as_ref())?, path(&name, key)?))
+        Ok((self.azure(key, Some(account), container, target.query.as_ref(), target.url.as_str())?, path(&name, key)?))
     }
 
-    fn azure(&self, key: &ObjectKey, account: Option<&str>, container: &str, sas: Option<&Secret>) -> Result<Arc<dyn ObjectStore>> {
+    /// `url`: of the blob, without the signature that was given with it.
+    fn azure(&self, key: &ObjectKey, account: Option<&str>, container: &str, sas: Option<&Secret>, url: &str) -> Result<Arc<dyn ObjectStore>> {
+        let claimed = sas.is_none() && self.signing.claims(url);
         let name = StoreName {
             scheme: "az",
             account: account.unwrap_or_default().to_owned(),
             bucket: container.to_owned(),
             signature: sas.map_or("", Secret::expose).to_owned(),
+            claimed,
         };
         self.kept(key, name, || {
             let mut builder = match sas {
@@ -159,7 +170,7 @@ impl Cloud {
             }
             // a public blob is read without credentials, rather than looking for those of a virtual machine
             let unsigned = account.is_some() && AZURE_CREDENTIALS.iter().all(|name| std::env::var_os(name).is_none());
-            if sas.is_none() && (self.anonymous || unsigned) {
+            if claimed || (sas.is_none() && (self.anonymous || unsigned)) {
                 builder = builder.with_skip_signature(true);
             }
             let builder = builder.with_container_name(container).with_retry(self.retry.clone());
@@ -207,7 +218,7 @@ impl Cloud {
 
 impl StoreName {
     fn bucket(scheme: &'static str, bucket: &str) -> Self {
-        Self { scheme, account: String::new(), bucket: bucket.to_owned(), signature: String::new() }
+        Self { scheme, account: String::new(), bucket: bucket.to_owned(), signature: String::new(), claimed: false }
     }
 }
 

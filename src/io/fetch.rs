@@ -13,15 +13,17 @@ use futures_util::stream::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::counters::Counters;
+use super::disk::Lease;
 use super::flight::{Entered, Ticket};
-use super::local::{self, Answer, changed, slice};
+use super::kept::Left;
+use super::local::{self, Answer, changed};
 use super::ranges::{MergePolicy, merge_and_split};
 use super::request::{self, Asker, Part, Sink, Told};
 use super::sinks::{One, Share, Spans};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ByteSpan, Got, Limits, ObjectKey, Want};
+use crate::model::{Got, Limits, ObjectKey, Want};
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
@@ -37,29 +39,6 @@ pub(crate) struct PlannedRequest {
     pub(crate) length: Option<u64>,
     /// The indexes of the wants it serves.
     pub(crate) wants: Vec<usize>,
-}
-
-/// What the byte cache is asked for: the version stands in the value.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum CacheKey {
-    Range(Arc<str>, u64, u64),
-    Suffix(Arc<str>, u64),
-    Whole(Arc<str>),
-}
-
-impl CacheKey {
-    pub(super) fn url(&self) -> &str {
-        match self {
-            Self::Range(url, ..) | Self::Suffix(url, _) | Self::Whole(url) => url,
-        }
-    }
-}
-
-#[derive(Clone)]
-pub(super) struct Cached {
-    bytes: Bytes,
-    size: Option<u64>,
-    version: Option<Arc<str>>,
 }
 
 /// A piece of work: what is fetched together.
@@ -175,23 +154,9 @@ impl Inner {
         }))
     }
 
-    /// The answer of the byte cache.
+    /// The answer that is at hand.
     pub(super) fn cached(&self, want: &Want) -> Option<Got> {
-        let key = cache_key(want)?;
-        let of_version = |cached: &Cached| want.object().version().is_none_or(|pinned| cached.version.as_ref() == Some(pinned));
-        if let Some(Cached { bytes, size, version }) = self.cache.get(&key).filter(of_version)
-            && !matches!(want, Want::Whole { most, .. } if bytes.len() as u64 > *most)
-        {
-            return Some(Got::Bytes { bytes, size, version });
-        }
-        let Cached { bytes, size, version } = self.cache.get(&CacheKey::Whole(url(want.object()))).filter(of_version)?;
-        let length = bytes.len() as u64;
-        let range = match want {
-            Want::Range(span) => span.start.min(length)..span.end().min(length),
-            Want::Suffix { length: asked, .. } => length.saturating_sub(*asked)..length,
-            _ => return None,
-        };
-        Some(Got::Bytes { bytes: slice(&bytes, &range)?, size, version })
+        self.kept.get(want)
     }
 
     /// Groups wants, none of them twice, into jobs: a pure function of the wants and the policy.
@@ -230,16 +195,11 @@ impl Inner {
         let counters = counters.clone();
         let task = self.handle.spawn(async move {
             let inner = landing.inner.clone();
-            let done = match job {
-                Job::Ranges { object, requests } => inner.ranges(&object, &requests, &landing, &landing.wants, &counters).await,
-                Job::Single => match landing.wants.first() {
-                    Some(want) => inner.single(want, &counters).await.map(|got| landing.tell_one(0, got)),
-                    None => Ok(()),
-                },
-            };
+            let done = inner.work(job, &landing, &counters).await;
             if let Err(error) = done {
                 if let (ErrorKind::ObjectChanged { .. }, Some(want)) = (error.kind(), landing.wants.first()) {
-                    inner.forget(want.object());
+                    // What changed is told, whether or not the old bytes could be removed: they are of another version.
+                    let _still_on_disk = inner.forget(want.object()).await;
                 }
                 landing.tell(&Err(error));
             }
@@ -249,29 +209,73 @@ impl Inner {
         }
     }
 
-    /// One answer a want, told as soon as its bytes are whole.
-    async fn ranges(&self, object: &ObjectKey, requests: &[Range<u64>], landing: &Landing, wants: &[Want], counters: &Counters) -> Result<()> {
-        let [one] = requests else {
-            let got = match (self.in_parts(object, requests, counters).await?, wants.first()) {
-                (Some((bytes, told)), Some(want)) => {
-                    self.keep(want, &bytes, &told);
-                    Got::Bytes { bytes, size: told.size, version: told.version }
+    /// Tells what other processes left on disk, and fetches the rest.
+    async fn work(&self, job: Job, landing: &Landing, counters: &Counters) -> Result<()> {
+        let all: Vec<usize> = (0..landing.wants.len()).collect();
+        let tell = |number: usize, got: Got| {
+            counters.cache_hit(length(&got));
+            landing.tell_one(number, got);
+        };
+        let Left { numbers, lease } = self.kept.from_disk(&self.stores, &landing.wants, &all, tell).await;
+        if numbers == all {
+            return self.run(job, landing, &all, lease.as_ref(), counters).await;
+        }
+        let wants: Vec<Want> = numbers.iter().map(|&n| landing.wants[n].clone()).collect();
+        let rest = self.jobs(&wants).into_iter().map(|(job, members)| {
+            let (numbers, lease): (Vec<usize>, _) = (members.into_iter().map(|m| numbers[m]).collect(), lease.as_ref());
+            async move { self.run(job, landing, &numbers, lease, counters).await }
+        });
+        try_join_all(rest).await.map(|_| ())
+    }
+
+    /// Fetches the wants of these numbers.
+    async fn run(&self, job: Job, landing: &Landing, numbers: &[usize], lease: Option<&Arc<Lease>>, counters: &Counters) -> Result<()> {
+        match job {
+            Job::Ranges { object, requests } => self.ranges(&object, &requests, landing, numbers, lease, counters).await,
+            Job::Single => {
+                for &number in numbers {
+                    let got = self.single(&landing.wants[number], lease, counters).await?;
+                    landing.tell_one(number, got);
                 }
-                _ => Got::Missing,
-            };
-            landing.tell_one(0, got);
+                Ok(())
+            }
+        }
+    }
+
+    /// One answer a want, told as soon as its bytes are whole.
+    async fn ranges(
+        &self,
+        object: &ObjectKey,
+        requests: &[Range<u64>],
+        landing: &Landing,
+        numbers: &[usize],
+        lease: Option<&Arc<Lease>>,
+        counters: &Counters,
+    ) -> Result<()> {
+        let [one] = requests else {
+            let answer = self.in_parts(object, requests, counters).await?;
+            for &number in numbers {
+                let got = match &answer {
+                    Some((bytes, told)) => {
+                        self.keep(&landing.wants[number], bytes, told, lease);
+                        Got::Bytes { bytes: bytes.clone(), size: told.size, version: told.version.clone() }
+                    }
+                    None => Got::Missing,
+                };
+                landing.tell_one(number, got);
+            }
             return Ok(());
         };
-        let spans = wants.iter().map(|want| if let Want::Range(span) = want { span.range() } else { 0..0 });
+        let spans = numbers.iter().map(|&number| if let Want::Range(span) = &landing.wants[number] { span.range() } else { 0..0 });
         let views = matches!(self.stores.kind(object), Kind::Local | Kind::Memory);
-        let mut sink = Spans::new(spans, views, |number: usize, bytes: Bytes, told: &Told| {
-            let Some(want) = wants.get(number) else { return };
-            self.keep(want, &bytes, told);
+        let mut sink = Spans::new(spans, views, |place: usize, bytes: Bytes, told: &Told| {
+            let Some(&number) = numbers.get(place) else { return };
+            self.keep(&landing.wants[number], &bytes, told, lease);
             landing.tell_one(number, Got::Bytes { bytes, size: told.size, version: told.version.clone() });
         });
         match self.ask(object, &Part::Range(one.clone()), &mut sink, counters).await? {
             Some(_) => sink.finish(),
-            None => (0..wants.len()).for_each(|number| landing.tell_one(number, Got::Missing)),
+            None => numbers.iter().for_each(|&number| landing.tell_one(number, Got::Missing)),
         }
         Ok(())
     }
@@ -297,12 +301,12 @@ impl Inner {
         Ok(Some((bytes, first)))
     }
 
-    async fn single(&self, want: &Want, counters: &Counters) -> Result<Got> {
+    async fn single(&self, want: &Want, lease: Option<&Arc<Lease>>, counters: &Counters) -> Result<Got> {
         let Some(part) = part(want) else { return self.list(want.object(), counters).await };
         let mut sink = One::default();
         let Some(told) = self.ask(want.object(), &part, &mut sink, counters).await? else { return Ok(Got::Missing) };
         let bytes = sink.finish();
-        self.keep(want, &bytes, &told);
+        self.keep(want, &bytes, &told, lease);
         Ok(Got::Bytes { bytes, size: told.size, version: told.version })
     }
 
@@ -352,16 +356,11 @@ impl Inner {
     }
 
     /// Keeps an answer; all of the object, where the server sent it although a part was asked for.
-    fn keep(&self, want: &Want, bytes: &Bytes, told: &Told) {
+    fn keep(&self, want: &Want, bytes: &Bytes, told: &Told, lease: Option<&Arc<Lease>>) {
         if matches!(self.stores.kind(want.object()), Kind::Local | Kind::Memory) {
             return;
         }
-        let (key, bytes) = match &told.whole {
-            Some(whole) => (Some(CacheKey::Whole(url(want.object()))), whole),
-            None => (cache_key(want), bytes),
-        };
-        let Some(key) = key else { return };
-        self.cache.insert(key, Cached { bytes: bytes.clone(), size: told.size, version: told.version.clone() }, bytes.len() as u64);
+        self.kept.put(&self.stores, want, bytes, told, lease);
     }
 }
 
@@ -446,19 +445,6 @@ fn part(want: &Want) -> Option<Part> {
         Want::Range(span) => Some(Part::Range(span.range())),
         Want::Suffix { length, .. } => Some(Part::Suffix(*length)),
         Want::Whole { most, .. } => Some(Part::Whole { most: *most }),
-        Want::List { .. } => None,
-    }
-}
-
-fn url(object: &ObjectKey) -> Arc<str> {
-    object.url().into()
-}
-
-fn cache_key(want: &Want) -> Option<CacheKey> {
-    match want {
-        Want::Range(ByteSpan { object, start, length }) => Some(CacheKey::Range(url(object), *start, *length)),
-        Want::Suffix { object, length } => Some(CacheKey::Suffix(url(object), *length)),
-        Want::Whole { object, .. } => Some(CacheKey::Whole(url(object))),
         Want::List { .. } => None,
     }
 }

@@ -1,10 +1,10 @@
 //! The only code that waits: from names to bytes.
 //!
 //! ```text
-//! wants -> byte cache -> single flight -> merge and split -> connections -> a store
+//! wants -> what is kept -> single flight -> merge and split -> connections -> a store
 //! ```
 //!
-//! An [`Io`] owns its runtime, its stores and its cache, so that its callers may be on any executor, or on none. Requests
+//! An [`Io`] owns its runtime, its stores and its caches, so that its callers may be on any executor, or on none. Requests
 //! belong to the `Io` and live as long as somebody waits for them.
 
 #![cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "logins, time-outs and retries are for stores over a network"))]
@@ -14,16 +14,20 @@ mod checked;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod counters;
+mod disk;
 mod errors;
 mod fetch;
 mod flight;
 mod host;
+mod kept;
 mod limit;
 mod local;
+mod memory;
 mod names;
 mod options;
 mod put;
 mod ranges;
+mod refetch;
 mod request;
 pub(crate) mod sign;
 mod sinks;
@@ -37,6 +41,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -45,15 +50,17 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::error::{Error, Result};
 use crate::model::{Got, Limits, ObjectKey, Parser, Step, Want};
-use fetch::{CacheKey, Cached, Waiter};
+use fetch::Waiter;
 use flight::Flights;
-use store::{Place, Stores};
+use kept::Kept;
+use store::{Kind, Place, Stores};
 
-pub(crate) use cache::ByteCache;
 pub(crate) use counters::Counters;
+pub use disk::DiskCache;
 pub(crate) use fetch::PlannedRequest;
 pub use host::HostStats;
 pub(crate) use limit::{Admission, Permit};
+pub(crate) use memory::Memory;
 pub use options::{Cost, NetworkOptions, Redirects};
 pub(crate) use options::{IoOptions, MapFile};
 
@@ -61,6 +68,8 @@ pub(crate) use options::{IoOptions, MapFile};
 const MOST_ROUNDS: usize = 10_000;
 /// Documents above this are parsed on a thread of their own, so that others are not kept waiting.
 const LONG_DOCUMENT: u64 = 1 << 20;
+/// What is parsed of a byte of metadata takes up to so many bytes: tables of numbers become twice as wide, names become strings.
+const PARSED_WEIGHT: u64 = 3;
 /// The threads that wait; none of them ever decodes.
 const WORKERS: usize = 2;
 
@@ -75,13 +84,13 @@ struct Inner {
     hosts: host::Hosts,
     network: NetworkOptions,
     limits: Limits,
-    cache: ByteCache<CacheKey, Cached>,
+    kept: Kept,
     flights: Flights<Want, Waiter, AbortHandle>,
 }
 
 impl Io {
     /// # Errors
-    /// Headers that are none, or a system that gives no threads.
+    /// Headers that are none, a cache on disk that cannot be used, or a system that gives no threads.
     pub(crate) fn new(options: IoOptions, limits: Limits) -> Result<Self> {
         let stores = Arc::new(Stores::new(&options)?);
         let runtime = Builder::new_multi_thread()
@@ -95,7 +104,7 @@ impl Io {
             runtime: Mutex::new(Some(runtime)),
             stores,
             limits,
-            cache: ByteCache::new(options.byte_cache),
+            kept: Kept::new(options.cache_bytes, options.cache_stored, options.network.fresh_for, options.disk_cache.as_ref())?,
             flights: Flights::new(),
             hosts: host::Hosts::new(&options.network),
             network: options.network,
@@ -148,15 +157,24 @@ impl Io {
     /// # Errors
     /// The parser's, the stores', and [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it reads more than
     /// `max_metadata_bytes`.
-    pub(crate) async fn drive<P>(&self, mut parser: P, counters: &Arc<Counters>) -> Result<P::Output>
+    pub(crate) async fn drive<P>(&self, parser: P, counters: &Arc<Counters>) -> Result<P::Output>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + 'static,
+    {
+        self.drive_counting(parser, counters, &mut 0).await
+    }
+
+    /// As [`drive`](Self::drive), adding up the bytes that the parser was given.
+    async fn drive_counting<P>(&self, mut parser: P, counters: &Arc<Counters>, taken: &mut u64) -> Result<P::Output>
     where
         P: Parser + Send + 'static,
         P::Output: Send + 'static,
     {
         let allowed = self.0.limits.max_metadata_bytes;
-        let (mut taken, mut parsed) = (0_u64, 0_u64);
+        let mut parsed = 0_u64;
         for _ in 0..MOST_ROUNDS {
-            let step = if taken - parsed > LONG_DOCUMENT {
+            let step = if *taken - parsed > LONG_DOCUMENT {
                 let work = tokio::task::spawn_blocking(move || {
                     let step = parser.step();
                     (parser, step)
@@ -167,7 +185,7 @@ impl Io {
             } else {
                 parser.step()
             };
-            parsed = taken;
+            parsed = *taken;
             let wants = match step? {
                 Step::Done(output) => return Ok(output),
                 Step::Need(wants) => wants,
@@ -177,8 +195,8 @@ impl Io {
             while let Some((index, got)) = fetch.next().await {
                 let got = got?;
                 if let Got::Bytes { bytes, .. } = &got {
-                    taken = taken.saturating_add(bytes.len() as u64);
-                    Limits::check("max_metadata_bytes", taken, allowed).map_err(|e| e.in_object(wants[index].object().url()))?;
+                    *taken = taken.saturating_add(bytes.len() as u64);
+                    Limits::check("max_metadata_bytes", *taken, allowed).map_err(|e| e.in_object(wants[index].object().url()))?;
                 }
                 answers[index] = Some(got);
             }
@@ -206,22 +224,58 @@ impl Io {
         self.0.hosts.stats()
     }
 
-    /// Drops what the byte cache holds of an object: of all its versions.
-    #[cfg(test)]
-    pub(crate) fn forget(&self, key: &ObjectKey) {
-        self.0.forget(key);
+    /// As [`drive`](Self::drive); or what was made by a parser of this kind of the same object, not longer ago than `fresh_for`.
+    ///
+    /// # Errors
+    /// As those of `drive`.
+    pub(crate) async fn drive_shared<P>(&self, object: &ObjectKey, parser: P, counters: &Arc<Counters>) -> Result<Arc<P::Output>>
+    where
+        P: Parser + Send + 'static,
+        P::Output: Send + Sync + 'static,
+    {
+        let kept = &self.0.kept;
+        if let Some(parsed) = kept.parsed(object) {
+            return Ok(parsed);
+        }
+        let started = Instant::now();
+        let mut taken = 0;
+        let parsed = Arc::new(self.drive_counting(parser, counters, &mut taken).await?);
+        let is_remote = !matches!(self.0.stores.kind(object), Kind::Local | Kind::Memory);
+        // What was made of bytes that were kept is as old as they are, which is not known here.
+        if is_remote && counters.snapshot().cache_hits == 0 {
+            kept.put_parsed(object, parsed.clone(), taken.saturating_mul(PARSED_WEIGHT), started);
+        }
+        Ok(parsed)
     }
 
-    /// Bytes that the byte cache holds.
+    /// What is kept in memory.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.kept.memory
+    }
+
+    /// Drops all that is known at and below a URL.
+    ///
+    /// # Errors
+    /// `Storage` where the cache on disk may still hold of it.
+    pub(crate) async fn forget(&self, key: &ObjectKey) -> Result<()> {
+        self.0.kept.forget_all(&self.0.stores, key).await
+    }
+
+    /// Waits until what is to be kept on disk is there, but not for ever. Blocks.
+    pub(crate) fn settle(&self) {
+        self.0.kept.settle();
+    }
+
+    /// Bytes that are kept in memory.
     #[cfg(test)]
     pub(crate) fn cached_bytes(&self) -> u64 {
-        self.0.cache.used()
+        self.memory().used()
     }
 }
 
 impl Inner {
-    fn forget(&self, key: &ObjectKey) {
-        self.cache.retain(|cached, _| cached.url() != key.url());
+    async fn forget(&self, key: &ObjectKey) -> Result<()> {
+        self.kept.forget(&self.stores, key).await
     }
 }
 

@@ -7,11 +7,16 @@
 //!
 //! The query and the user info of an HTTP URL are remembered, and sent with every request at or below that URL. Two URLs that
 //! differ in more than a signature name different objects; the second gets a fragment (`#2`) as part of its key.
+//!
+//! What is remembered is bounded, and the URL that was used least lately is forgotten first. To read what was opened by it is then an error:
+//! without the query it might be another object, or seem not to be there. Opened anew by its URL, it is read as before.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lru::LruCache;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -59,6 +64,11 @@ const SIGNATURES: &[&str] = &[
     "subscription-key",
 ];
 
+/// URLs with a query or a user that are remembered.
+const MOST_GRANTS: usize = 4096;
+/// URLs of which it is remembered that they were forgotten: a name's hash each.
+const MOST_FORGOTTEN: usize = 1 << 16;
+
 /// What is sent with requests at and below a URL.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
@@ -86,9 +96,11 @@ pub(super) struct Names {
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
 struct Known {
-    grants: HashMap<String, Grant>,
+    grants: LruCache<String, Grant>,
+    /// By the hash of the name, that of the object which the query said.
+    forgotten: LruCache<u64, u64>,
+    hash: RandomState,
     origins: HashSet<String>,
 }
 
@@ -138,15 +150,13 @@ impl Names {
         known.origins.insert(url.origin().ascii_serialization());
         let mut name = base.clone();
         let mut count = 1_u64;
-        while let Some(grant) = known.grants.get(&name)
-            && identity(grant.query.as_ref()) != identity(query.as_ref())
-        {
+        while known.is_taken(&name, query.as_ref(), login.is_some()) {
             count += 1;
             name = format!("{base}#{count}");
         }
         // a bare URL takes part in the grants at and above it, unless it had to be told from another
-        if query.is_some() || login.is_some() || (count > 1 && !known.grants.contains_key(&name)) {
-            known.grants.insert(name.clone(), Grant { base, query, login });
+        if query.is_some() || login.is_some() || (count > 1 && !known.grants.contains(&name)) {
+            known.remember(&name, Grant { base, query, login });
         }
         drop(known);
         let key = ObjectKey::new(name);
@@ -157,8 +167,8 @@ impl Names {
     /// Where a request for an HTTP key goes, and with what.
     pub(super) fn target(&self, key: &ObjectKey) -> Result<Target> {
         let name = key.url();
-        let known = self.lock();
-        let grant = prefixes(name).find_map(|prefix| known.grants.get(prefix).map(|grant| (prefix.len(), grant.clone())));
+        let mut known = self.lock();
+        let grant = known.at_or_above(name)?;
         let (base, rest, query, login) = match grant {
             Some((length, grant)) => (grant.base, &name[length..], grant.query, grant.login),
             None => (String::new(), name, None, None),
@@ -168,8 +178,58 @@ impl Names {
         Ok(Target { url, query, login, trusted })
     }
 
+    /// The URL of an HTTP key as any process would send it, without query; `None` where the query says which object is meant.
+    pub(super) fn lasting(&self, key: &ObjectKey) -> Option<String> {
+        let target = self.target(key).ok()?;
+        identity(target.query.as_ref()).is_empty().then(|| target.url.into())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { grants: LruCache::unbounded(), forgotten: LruCache::unbounded(), hash: RandomState::new(), origins: HashSet::new() }
+    }
+}
+
+impl Known {
+    /// Whether a name stands for another object than this query says, or for one that was forgotten and cannot be asked for without a query.
+    fn is_taken(&self, name: &str, query: Option<&Secret>, login: bool) -> bool {
+        if let Some(grant) = self.grants.peek(name) {
+            return identity(grant.query.as_ref()) != identity(query);
+        }
+        let forgotten = self.forgotten.peek(&self.hash.hash_one(name));
+        forgotten.is_some_and(|object| *object != self.hash.hash_one(identity(query)) || (query.is_none() && !login))
+    }
+
+    fn remember(&mut self, name: &str, grant: Grant) {
+        self.forgotten.pop(&self.hash.hash_one(name));
+        self.grants.put(name.to_owned(), grant);
+        if self.grants.len() > MOST_GRANTS
+            && let Some((name, grant)) = self.grants.pop_lru()
+        {
+            self.forgotten.put(self.hash.hash_one(name), self.hash.hash_one(identity(grant.query.as_ref())));
+            if self.forgotten.len() > MOST_FORGOTTEN {
+                self.forgotten.pop_lru();
+            }
+        }
+    }
+
+    /// The nearest grant at or above a name, and the length of the part of the name that it is for.
+    fn at_or_above(&mut self, name: &str) -> Result<Option<(usize, Grant)>> {
+        for prefix in prefixes(name) {
+            if let Some(grant) = self.grants.get(prefix) {
+                return Ok(Some((prefix.len(), grant.clone())));
+            }
+            if !self.forgotten.is_empty() && self.forgotten.contains(&self.hash.hash_one(prefix)) {
+                let message = format!("more than {MOST_GRANTS} signed URLs were used since; it is to be opened again");
+                return Err(Error::denied(message).in_object(name));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -358,6 +418,33 @@ mod tests {
         let target = names.target(&ObjectKey::new(format!("{second}/zarr.json"))).unwrap();
         assert_eq!((target.url.as_str(), target.query.unwrap().expose()), ("https://h/get/zarr.json", "id=2&sig=a"));
         assert_eq!(names.target(&ObjectKey::new(first)).unwrap().query.unwrap().expose(), "id=1&sig=b&se=2030");
+    }
+
+    #[test]
+    fn what_was_forgotten_is_told_and_never_taken_for_another() {
+        let names = Names::default();
+        let first = url(&names, "https://h/get?id=1&sig=a");
+        let root = url(&names, "https://h/root.zarr?sig=a");
+        let used = url(&names, "https://h/used?sig=a");
+        let target = |name: &str| names.target(&ObjectKey::new(name)).map(|t| t.query.map(|q| q.expose().to_owned()));
+        for n in 0..MOST_GRANTS + 10 {
+            url(&names, &format!("https://h/{n}?sig=a"));
+            assert_eq!(target(&used).unwrap().as_deref(), Some("sig=a"), "what is used is kept");
+        }
+        assert_eq!(names.lock().grants.len(), MOST_GRANTS);
+        for forgotten in [&first, &root, &format!("{root}/c/0/0")] {
+            let error = target(forgotten).unwrap_err();
+            assert!(matches!(error.kind(), crate::ErrorKind::Denied(_)), "{error}");
+        }
+        // the names are not given to other objects, nor to what is opened without a signature
+        assert_eq!(url(&names, "https://h/get?id=2&sig=a"), "https://h/get#2");
+        assert_eq!(url(&names, "https://h/root.zarr"), "https://h/root.zarr#2");
+        assert_eq!(target("https://h/root.zarr#2/c/0/0").unwrap(), None);
+        // opened again by its URL, it is what it was
+        assert_eq!(url(&names, "https://h/get?id=1&sig=b"), first);
+        assert_eq!(target(&first).unwrap().as_deref(), Some("id=1&sig=b"));
+        assert_eq!(url(&names, "https://h/root.zarr?sig=b"), root);
+        assert_eq!(target(&format!("{root}/c/0/0")).unwrap().as_deref(), Some("sig=b"));
     }
 
     #[test]

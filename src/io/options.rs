@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+use super::disk::DiskCache;
+use super::sign::Signer;
 use crate::model::Secret;
 
 /// Maps a whole file into memory. A function pointer, because mapping is unsafe and this module is not.
@@ -126,8 +128,13 @@ pub(crate) struct IoOptions {
     pub(crate) anonymous: bool,
     /// The caller's own stores by URL prefix; the longest prefix wins, and the rest of the URL is the key.
     pub(crate) stores: Vec<(String, Arc<dyn ObjectStore>)>,
-    /// Bytes of responses kept. 0 keeps none; local files and `memory:` objects are never kept. Default 64 MiB.
-    pub(crate) byte_cache: u64,
+    /// Signs the requests that are its own.
+    pub(crate) signer: Option<Arc<dyn Signer>>,
+    /// Bytes of all that is kept in memory. Default 256 MiB; 0 = nothing.
+    pub(crate) cache_bytes: u64,
+    /// Whether stored bytes are kept; those of local files and `memory:` objects never are. Default yes.
+    pub(crate) cache_stored: bool,
+    pub(crate) disk_cache: Option<DiskCache>,
     pub(crate) network: NetworkOptions,
     /// Reads local files as views of their pages. The caller vouches that the files do not change.
     pub(crate) trusted_mmap: Option<MapFile>,
@@ -139,7 +146,10 @@ impl Default for IoOptions {
             headers: Vec::new(),
             anonymous: false,
             stores: Vec::new(),
-            byte_cache: 64 << 20,
+            signer: None,
+            cache_bytes: 256 << 20,
+            cache_stored: true,
+            disk_cache: None,
             network: NetworkOptions::default(),
             trusted_mmap: None,
         }

@@ -22,7 +22,7 @@ use super::host::{Failure, FailureKind, Host, Slot};
 use super::local::{changed, slice};
 use super::options::NetworkOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Limits, ObjectKey};
+use crate::model::{Limits, ObjectKey, if_match, version};
 
 /// The largest object taken whole from a server that ignores ranges.
 const MOST_WHOLE: u64 = 64 << 20;
@@ -330,8 +330,11 @@ impl Asker<'_> {
             Either::Right(((), first)) => first,
         };
         let second = std::pin::pin!(async {
-            let _slot = self.admit(part).await?;
-            self.send(part, key).await
+            let mut slot = self.admit(part).await?;
+            let answer = self.send(part, key).await?;
+            slot.answered();
+            slot.done();
+            Ok(answer)
         });
         match select(first, second).await {
             Either::Left((Err(_), other)) => other.await,
@@ -362,7 +365,7 @@ impl Asker<'_> {
             let code = reply.code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
             format!("the server answered {status}{code}")
         };
-        let lost = |kind, error: Error| Lost { kind, error, retry_after: reply.retry_after, wrong: false };
+        let lost = |kind, error: Error| Lost { kind, error, retry_after: reply.retry_after(), wrong: false };
         Ok(match check(part, &reply.head, MOST_WHOLE) {
             Verdict::Good(promise) => Answer::Came(Came {
                 version: version(reply.head.e_tag.as_deref(), reply.head.last_modified.as_deref(), promise.size),
@@ -503,21 +506,7 @@ fn options(key: &ObjectKey, range: Option<GetRange>, head: bool) -> GetOptions {
 
 /// Whether a version is a validator that tells every two generations apart (RFC 9110 section 8.8.1).
 fn is_strong(version: Option<&Arc<str>>) -> bool {
-    version.is_some_and(|v| v.starts_with('"'))
-}
-
-/// The version of an object, by what its store tells: a strong ETag as it is; else all that there is.
-fn version(e_tag: Option<&str>, modified: Option<&str>, size: Option<u64>) -> Option<Arc<str>> {
-    let size = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
-    let modified = modified.unwrap_or("*");
-    Some(match e_tag.map(str::trim).filter(|tag| !tag.is_empty()) {
-        Some(tag) if tag.starts_with('"') => tag.into(),
-        Some(tag) if tag.starts_with("W/") => format!("{tag} modified {modified} size {size}").into(),
-        Some(tag) => format!("\"{tag}\"").into(),
-        None if modified != "*" => format!("modified {modified} size {size}").into(),
-        None if size != "*" => format!("size {size}").into(),
-        None => return None,
-    })
+    version.is_some_and(|v| if_match(v).is_some())
 }
 
 fn version_of(result: &GetResult) -> Option<Arc<str>> {

@@ -7,11 +7,19 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
+use super::disk::Lasting;
 use super::local::Files;
 use super::names::{self, Names};
 use super::options::IoOptions;
 use crate::error::{Error, Result};
-use crate::model::ObjectKey;
+use crate::model::{ObjectKey, without_secrets};
+
+/// What URLs of a scheme leave to the environment: which service is meant, and whose part of it.
+const REALMS: &[(&str, &[&str])] = &[
+    ("s3", &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]),
+    ("gs", &["GOOGLE_BASE_URL", "GOOGLE_SERVICE_ACCOUNT_PATH", "GOOGLE_SERVICE_ACCOUNT"]),
+    ("az", &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR", "AZURE_USE_EMULATOR"]),
+];
 
 /// Where an object is.
 pub(super) enum Place {
@@ -41,8 +49,6 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn new(options: &IoOptions) -> Result<Self> {
-        #[cfg(feature = "cloud")]
-        let signing = Arc::new(super::sign::Signing::new(None));
         let mut own = options.stores.clone();
         own.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(Self {
@@ -51,7 +57,7 @@ impl Stores {
             own,
             memory: Arc::new(InMemory::new()),
             #[cfg(feature = "cloud")]
-            cloud: super::cloud::Cloud::new(options, signing.clone())?,
+            cloud: super::cloud::Cloud::new(options)?,
         })
     }
 
@@ -77,6 +83,20 @@ impl Stores {
             Some("http" | "https") if !is_azure_blob(url) => Kind::Http,
             _ => Kind::Other,
         }
+    }
+
+    /// The object's name for all processes of this host; `None` where only this one knows what is meant.
+    pub(super) fn lasting(&self, key: &ObjectKey) -> Option<Lasting> {
+        if self.own(key.url()).is_some() {
+            return None;
+        }
+        let (scheme, _) = key.url().split_once("://")?;
+        if let "http" | "https" = scheme {
+            return Some(Lasting { url: self.names.lasting(key)?, realm: String::new() });
+        }
+        let (_, variables) = REALMS.iter().find(|(of, _)| *of == scheme)?;
+        let values: Vec<String> = variables.iter().map(|name| std::env::var(name).unwrap_or_default()).collect();
+        Some(Lasting { url: key.url().to_owned(), realm: values.iter().map(|value| without_secrets(value)).collect::<Vec<_>>().join(" ") })
     }
 
     pub(super) fn place(&self, key: &ObjectKey) -> Result<Place> {

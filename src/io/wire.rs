@@ -22,9 +22,9 @@ use reqwest::redirect::Policy;
 
 use super::checked::Head;
 use super::errors::{Lost, scrubbed};
-use super::host::{FailureKind, retry_after};
+use super::host::{FailureKind, http_date, retry_after};
 use super::options::{NetworkOptions, Redirects};
-use super::sign::{Grant, Signing};
+use super::sign::{Grant, Signing, merge_query};
 use crate::error::{Error, Result};
 
 /// Redirects followed.
@@ -108,10 +108,17 @@ struct Left {
 pub(super) struct Reply {
     pub(super) head: Head,
     pub(super) body: HttpResponseBody,
-    /// What the server asked for.
-    pub(super) retry_after: Option<Duration>,
+    retry_after: Option<Box<str>>,
+    date: Option<Box<str>>,
     /// The code that S3, Azure and Google put into the body of a refusal.
     pub(super) code: Option<String>,
+}
+
+impl Reply {
+    /// What the server asked for.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.retry_after.as_deref()?, self.date.as_deref(), SystemTime::now())
+    }
 }
 
 impl Exchange {
@@ -198,7 +205,7 @@ impl HttpService for Service {
 impl Service {
     /// Sends a request, signed; once more with a new signature where the first was refused.
     async fn send(&self, request: &HttpRequest, sent: &AtomicU64) -> Result<HttpResponse, Lost> {
-        let url = unsigned(request);
+        let url = request.uri().to_string();
         loop {
             let grant = self.signing.grant(&url).await.map_err(Lost::from)?;
             let mut signed = request.clone();
@@ -212,8 +219,8 @@ impl Service {
                 Ok(Err(e)) => return Err(Lost::of(&e)),
                 Err(_) => return Err(Lost::no_answer(self.first_byte)),
             };
-            if let Some(date) = header(&response, &DATE) {
-                self.signing.date(&url, &date);
+            if let Some(date) = header(&response, &DATE).and_then(|text| http_date(&text, SystemTime::now())) {
+                self.signing.date(&url, date);
             }
             let is_denied = matches!(response.status().as_u16(), 401 | 403);
             match grant {
@@ -224,18 +231,12 @@ impl Service {
     }
 }
 
-/// The URL without its query.
-fn unsigned(request: &HttpRequest) -> String {
-    let url = request.uri().to_string();
-    url.split_once('?').map_or(url.as_str(), |(url, _)| url).to_owned()
-}
-
 fn apply(grant: &Grant, request: &mut HttpRequest) -> Result<(), Lost> {
     let unusable = || Lost::from(Error::usage("a signature that is no part of a request"));
     if let Some(query) = &grant.signed.query {
         let url = request.uri().to_string();
         let (path, existing) = url.split_once('?').map_or((url.as_str(), None), |(path, query)| (path, Some(query)));
-        let merged = super::sign::merge_query(existing, query.expose());
+        let merged = merge_query(existing, query.expose());
         *request.uri_mut() = format!("{path}?{merged}").parse().map_err(|_| unusable())?;
     }
     for (name, value) in &grant.signed.headers {
@@ -272,15 +273,15 @@ async fn reply(response: HttpResponse) -> Reply {
         e_tag: get(&ETAG),
         last_modified: get(&LAST_MODIFIED),
     };
-    let retry_after = get(&RETRY_AFTER).and_then(|wait| retry_after(&wait, get(&DATE).as_deref(), SystemTime::now()));
+    let (retry_after, date) = (get(&RETRY_AFTER), get(&DATE));
     let is_refusal = head.status >= 400;
     let body = response.into_body();
     if !is_refusal {
-        return Reply { head, body, retry_after, code: None };
+        return Reply { head, body, retry_after, date, code: None };
     }
     // Read to its end the connection can be used again; the code in it says more than the status.
     let text = tokio::time::timeout(REFUSAL_WAIT, refusal(body)).await.unwrap_or_default();
-    Reply { head, body: bytes::Bytes::new().into(), retry_after, code: code(&text) }
+    Reply { head, body: bytes::Bytes::new().into(), retry_after, date, code: code(&text) }
 }
 
 async fn refusal(body: HttpResponseBody) -> String {

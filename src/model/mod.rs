@@ -17,6 +17,7 @@ mod region;
 mod scaling;
 mod sidecars;
 mod step;
+mod version;
 
 pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
 pub use compression::{BloscCompressor, Compression};
@@ -35,3 +36,4 @@ pub use region::{DimSelection, IntoSelection, Region, Selection};
 pub use scaling::{Linear, Scaling};
 pub use sidecars::Sidecars;
 pub use step::{Got, Parser, Step, Want};
+pub use version::{Consistency, if_match, version};

@@ -4,13 +4,22 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+mod answer;
+pub(crate) mod date;
+mod faults;
+mod wire;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use answer::{Object, Pace, answer};
+use faults::Chosen;
+pub(crate) use faults::{Fault, When};
+use wire::Next;
 
 /// One request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,49 +39,24 @@ impl Seen {
     }
 }
 
-/// What is wrong with the answers for a path.
-#[derive(Debug, Clone)]
-pub(crate) enum Fault {
-    /// 200 and the whole object, whatever range was asked for.
-    IgnoreRanges,
-    /// So many bytes fewer than the headers of a well-formed answer would say; the headers match the body.
-    Short(usize),
-    /// So many bytes more than were asked for; Content-Length says so, Content-Range does not.
-    Long(usize),
-    /// The connection ends before the body does.
-    Cut(usize),
-    /// The Content-Range starts elsewhere.
-    Shifted,
-    /// Any text as Content-Range.
-    ContentRange(String),
-    /// A status with an empty body, always.
-    Status(u16),
-    /// A status so many times, then as if nothing had been.
-    StatusTimes(u16, Arc<AtomicUsize>),
-    /// No answer at all to suffix ranges but this status.
-    NoSuffix(u16),
-    /// A redirect to any URL.
-    Redirect(String),
-    /// A header beside the usual ones.
-    Header(String, String),
-    /// Neither ETag nor Last-Modified.
-    NoValidator,
-    /// No Content-Length: the body ends with the connection.
-    NoLength,
-}
-
-struct Object {
-    bytes: Vec<u8>,
-    etag: String,
-}
-
 #[derive(Default)]
 struct World {
     objects: Mutex<HashMap<String, Arc<Object>>>,
-    faults: Mutex<HashMap<String, Fault>>,
+    faults: Mutex<HashMap<String, Arc<Chosen>>>,
+    /// Objects that stand in place of others after so many requests.
+    replacements: Mutex<HashMap<String, (usize, Arc<Object>)>>,
+    /// For the paths that have none of their own.
+    elsewhere: Mutex<Option<Arc<Chosen>>>,
     seen: Mutex<Vec<Seen>>,
+    /// Requests are counted only.
+    forgetful: AtomicBool,
+    came: AtomicUsize,
     latency: Mutex<Duration>,
     stopped: AtomicBool,
+    /// Connections are accepted, and nothing more.
+    deaf: AtomicBool,
+    connections: Mutex<HashMap<usize, Arc<TcpStream>>>,
+    accepted: AtomicUsize,
     open: AtomicUsize,
     most_open: AtomicUsize,
 }
@@ -81,26 +65,27 @@ struct World {
 pub(crate) struct Server {
     world: Arc<World>,
     address: SocketAddr,
+    listening: Mutex<Option<Listening>>,
+}
+
+/// The thread that accepts connections, and what ends it.
+struct Listening {
+    thread: JoinHandle<()>,
+    ends: Arc<AtomicBool>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1")
+    }
+
+    /// At an address of the loopback: `127.0.0.2` is another host than `127.0.0.1`.
+    pub(crate) fn start_at(host: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let world = Arc::new(World::default());
-        thread::spawn({
-            let world = world.clone();
-            move || {
-                for stream in listener.incoming() {
-                    if world.stopped.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let (Ok(stream), world) = (stream, world.clone()) else { continue };
-                    thread::spawn(move || world.serve(stream));
-                }
-            }
-        });
-        Self { world, address }
+        let listening = listen(listener, &world);
+        Self { world, address, listening: Mutex::new(Some(listening)) }
     }
 
     /// The URL of a path that begins with a slash.
@@ -124,21 +109,84 @@ impl Server {
         self.world.objects.lock().unwrap().insert(path.to_owned(), object);
     }
 
+    /// Puts an object in place once so many more requests for it were answered.
+    pub(crate) fn replace_after(&self, path: &str, requests: usize, bytes: impl Into<Vec<u8>>) {
+        let object = Arc::new(Object { bytes: bytes.into(), etag: "\"replaced\"".to_owned() });
+        self.world.replacements.lock().unwrap().insert(path.to_owned(), (requests, object));
+    }
+
+    /// Puts other bytes in place, and tells the same ETag.
+    pub(crate) fn put_under_the_same_etag(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+        let etag = self.world.objects.lock().unwrap().get(path).map(|object| object.etag.clone());
+        self.put_with_etag(path, bytes, &etag.unwrap());
+    }
+
     pub(crate) fn remove(&self, path: &str) {
         self.world.objects.lock().unwrap().remove(path);
     }
 
+    /// Each answer for this path is of this fault.
     pub(crate) fn fault(&self, path: &str, fault: Fault) {
-        self.world.faults.lock().unwrap().insert(path.to_owned(), fault);
+        self.fault_when(path, When::Always, fault);
+    }
+
+    /// Some answers for this path are of this fault, counted from now.
+    pub(crate) fn fault_when(&self, path: &str, when: When, fault: Fault) {
+        self.world.faults.lock().unwrap().insert(path.to_owned(), Chosen::when(when, fault));
+    }
+
+    /// One answer after the other is of these; then all are well.
+    pub(crate) fn script(&self, path: &str, faults: Vec<Option<Fault>>) {
+        let next = Chosen::by(move |_, nth| faults.get(nth).cloned().flatten());
+        self.world.faults.lock().unwrap().insert(path.to_owned(), next);
+    }
+
+    /// The fault of each request for a path without a fault of its own, by the request and how many came before it.
+    pub(crate) fn fault_by(&self, choose: impl Fn(&Seen, usize) -> Option<Fault> + Send + Sync + 'static) {
+        *self.world.elsewhere.lock().unwrap() = Some(Chosen::by(choose));
     }
 
     pub(crate) fn heal(&self, path: &str) {
         self.world.faults.lock().unwrap().remove(path);
     }
 
+    /// No path has a fault any more; connections are accepted and answered again.
+    pub(crate) fn heal_all(&self) {
+        self.world.faults.lock().unwrap().clear();
+        *self.world.elsewhere.lock().unwrap() = None;
+        self.world.deaf.store(false, Ordering::SeqCst);
+        self.accept();
+    }
+
     /// Waited before each answer.
     pub(crate) fn set_latency(&self, latency: Duration) {
         *self.world.latency.lock().unwrap() = latency;
+    }
+
+    /// From now on connections are accepted, and nothing is read of them; those that were open are closed.
+    pub(crate) fn hang(&self) {
+        self.world.deaf.store(true, Ordering::SeqCst);
+        self.world.disconnect();
+    }
+
+    /// From now on connections are refused; those that were open are closed.
+    pub(crate) fn refuse(&self) {
+        if let Some(Listening { thread, ends }) = self.listening.lock().unwrap().take() {
+            ends.store(true, Ordering::SeqCst);
+            let _ = TcpStream::connect(self.address); // wakes the listener
+            thread.join().unwrap();
+        }
+        self.world.disconnect();
+    }
+
+    /// Connections are accepted again, on the same port.
+    pub(crate) fn accept(&self) {
+        self.listening.lock().unwrap().get_or_insert_with(|| listen(TcpListener::bind(self.address).unwrap(), &self.world));
+    }
+
+    /// From now on requests are counted, and not kept: for very many of them.
+    pub(crate) fn only_count(&self) {
+        self.world.forgetful.store(true, Ordering::SeqCst);
     }
 
     /// The requests since the last call.
@@ -151,6 +199,21 @@ impl Server {
         self.world.seen.lock().unwrap().len()
     }
 
+    /// How many requests since the start.
+    pub(crate) fn count_all(&self) -> usize {
+        self.world.came.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.world.connections.lock().unwrap().len()
+    }
+
+    /// How many connections were accepted since the start.
+    pub(crate) fn accepted(&self) -> usize {
+        self.world.accepted.load(Ordering::SeqCst)
+    }
+
     /// The most requests that were being answered at once.
     pub(crate) fn most_at_once(&self) -> usize {
         self.world.most_open.load(Ordering::SeqCst)
@@ -160,162 +223,92 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.world.stopped.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address); // wakes the listener
+        self.refuse();
     }
 }
 
-struct Response {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    /// Content-Length, where it is told.
-    length: Option<usize>,
-    close: bool,
-}
-
-impl Response {
-    fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), length: Some(0), close: false }
-    }
+fn listen(listener: TcpListener, world: &Arc<World>) -> Listening {
+    let ends = Arc::new(AtomicBool::new(false));
+    let thread = thread::spawn({
+        let (world, ends) = (world.clone(), ends.clone());
+        move || {
+            for stream in listener.incoming() {
+                if ends.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (Ok(stream), world) = (stream, world.clone()) else { continue };
+                let number = world.accepted.fetch_add(1, Ordering::SeqCst);
+                let stream = Arc::new(stream);
+                world.connections.lock().unwrap().insert(number, stream.clone());
+                thread::spawn(move || {
+                    world.serve(&stream);
+                    world.connections.lock().unwrap().remove(&number);
+                });
+            }
+        }
+    });
+    Listening { thread, ends }
 }
 
 impl World {
-    fn serve(&self, stream: TcpStream) {
+    fn disconnect(&self) {
+        for stream in self.connections.lock().unwrap().values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn serve(&self, stream: &TcpStream) {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let Ok(mut writer) = stream.try_clone() else { return };
-        let mut reader = BufReader::new(stream);
-        while let Some(seen) = read_request(&mut reader) {
-            self.seen.lock().unwrap().push(seen.clone());
+        let mut buffer = Vec::new();
+        while let Some((seen, length)) = wire::peek_request(stream, &mut buffer) {
+            if self.deaf.load(Ordering::SeqCst) {
+                let _ = wire::consume(stream, length, &mut buffer);
+                let _ = stream.peek(&mut buffer); // until the other side has closed
+                return;
+            }
+            let nth = self.came.fetch_add(1, Ordering::SeqCst);
+            if !self.forgetful.load(Ordering::SeqCst) {
+                self.seen.lock().unwrap().push(seen.clone());
+            }
             let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_open.fetch_max(open, Ordering::SeqCst);
             let latency = *self.latency.lock().unwrap();
-            thread::sleep(latency);
-            let response = self.answer(&seen);
+            if !latency.is_zero() {
+                thread::sleep(latency);
+            }
+            let object = self.object_of(&seen);
+            let mut response = answer(&seen, object.as_deref(), self.fault_of(&seen).as_ref(), nth);
             self.open.fetch_sub(1, Ordering::SeqCst);
-            let close = response.close || self.stopped.load(Ordering::SeqCst);
-            if write_response(&mut writer, &seen, response).is_err() || close {
+            response.close |= self.stopped.load(Ordering::SeqCst);
+            let is_reset = matches!(response.pace, Pace::Reset(_));
+            if !is_reset && wire::consume(stream, length, &mut buffer).is_err() {
                 return;
             }
+            match wire::send(stream, seen.method == "HEAD", &response) {
+                Ok(Next::Request) => {}
+                Ok(Next::Close) | Err(_) => return,
+            }
         }
     }
 
-    fn answer(&self, seen: &Seen) -> Response {
-        let mut fault = self.faults.lock().unwrap().get(&seen.path).cloned();
-        if let Some(Fault::StatusTimes(status, left)) = &fault {
-            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
-                return Response::status(*status);
+    fn object_of(&self, seen: &Seen) -> Option<Arc<Object>> {
+        let mut replacements = self.replacements.lock().unwrap();
+        let mut objects = self.objects.lock().unwrap();
+        match replacements.get_mut(&seen.path) {
+            Some((0, object)) => {
+                objects.insert(seen.path.clone(), object.clone());
+                replacements.remove(&seen.path);
             }
-            fault = None;
+            Some((left, _)) => *left -= 1,
+            None => {}
         }
-        match &fault {
-            Some(Fault::Status(status)) => return Response::status(*status),
-            Some(Fault::Redirect(to)) => {
-                let mut response = Response::status(302);
-                response.headers.push(("Location".into(), to.clone()));
-                return response;
-            }
-            _ => {}
-        }
-        let Some(object) = self.objects.lock().unwrap().get(&seen.path).cloned() else { return Response::status(404) };
-        if seen.header("if-match").is_some_and(|wanted| wanted != object.etag) {
-            return Response::status(412);
-        }
-        let size = object.bytes.len();
-        let is_suffix = seen.range.as_deref().is_some_and(|r| r.starts_with("bytes=-"));
-        if let (Some(Fault::NoSuffix(status)), true) = (&fault, is_suffix) {
-            return Response::status(*status);
-        }
-        let asked = seen.range.as_deref().filter(|_| !matches!(fault, Some(Fault::IgnoreRanges)));
-        let mut response = match asked.map(|r| requested(r, size)) {
-            None => Response { status: 200, headers: Vec::new(), body: object.bytes.clone(), length: Some(size), close: false },
-            Some(None) => {
-                let mut response = Response::status(416);
-                response.headers.push(("Content-Range".into(), format!("bytes */{size}")));
-                return response;
-            }
-            Some(Some((start, end))) => {
-                let mut body = object.bytes[start..end].to_vec();
-                let mut from = start;
-                match &fault {
-                    Some(Fault::Short(by)) => body.truncate(body.len().saturating_sub(*by)),
-                    Some(Fault::Long(by)) => body.resize(body.len() + by, 0xee),
-                    Some(Fault::Shifted) => from += 1,
-                    _ => {}
-                }
-                let told = match &fault {
-                    Some(Fault::ContentRange(text)) => text.clone(),
-                    _ => format!("bytes {from}-{}/{size}", end - 1),
-                };
-                Response { status: 206, headers: vec![("Content-Range".into(), told)], length: Some(body.len()), body, close: false }
-            }
-        };
-        response.headers.push(("Accept-Ranges".into(), "bytes".into()));
-        match fault {
-            Some(Fault::NoValidator) => {}
-            _ => response.headers.push(("ETag".into(), object.etag.clone())),
-        }
-        match fault {
-            Some(Fault::Header(name, value)) => response.headers.push((name, value)),
-            Some(Fault::NoLength) => (response.length, response.close) = (None, true),
-            Some(Fault::Cut(by)) => {
-                response.body.truncate(response.body.len().saturating_sub(by));
-                response.close = true;
-            }
-            _ => {}
-        }
-        response
+        objects.get(&seen.path).cloned()
     }
-}
 
-fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok().filter(|&n| n > 0)?;
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?);
-    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
-    let path = path.to_owned();
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|&n| n > 0)?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line.split_once(':')?;
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    fn fault_of(&self, seen: &Seen) -> Option<Fault> {
+        let own = self.faults.lock().unwrap().get(&seen.path).cloned();
+        let chosen = own.or_else(|| self.elsewhere.lock().unwrap().clone());
+        chosen.and_then(|chosen| chosen.next(seen))
     }
-    let range = headers.iter().find(|(name, _)| name == "range").map(|(_, value)| value.clone());
-    Some(Seen { method, path, query, range, headers })
-}
-
-fn write_response(writer: &mut impl Write, seen: &Seen, response: Response) -> std::io::Result<()> {
-    let mut head = format!("HTTP/1.1 {} Status\r\n", response.status);
-    for (name, value) in &response.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if let Some(length) = response.length {
-        head += &format!("Content-Length: {length}\r\n");
-    }
-    if response.close {
-        head += "Connection: close\r\n";
-    }
-    head += "\r\n";
-    writer.write_all(head.as_bytes())?;
-    if seen.method != "HEAD" {
-        writer.write_all(&response.body)?;
-    }
-    writer.flush()
-}
-
-/// First byte and one past the last; `None` where the range is not satisfiable.
-fn requested(range: &str, size: usize) -> Option<(usize, usize)> {
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let (start, end) = match (first, last) {
-        ("", suffix) => (size.saturating_sub(suffix.parse().ok()?), size),
-        (first, "") => (first.parse().ok()?, size),
-        (first, last) => (first.parse().ok()?, last.parse::<usize>().ok()?.saturating_add(1).min(size)),
-    };
-    (start < end).then_some((start, end))
 }

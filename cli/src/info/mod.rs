@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::open;
 
 pub(crate) fn run(url: &str, json: bool, access: &Access) -> Result<()> {
-    let session = open::session(access)?;
+    let session = open::session(access, url)?;
     let dataset = session.block_on(session.open(url))?;
     let mut out = BufWriter::new(io::stdout().lock());
     match (&dataset, json) {

@@ -30,7 +30,7 @@ use super::options::NetworkOptions;
 use super::ranges::MergePolicy;
 use crate::model::{ObjectKey, without_secrets};
 #[cfg(feature = "cloud")]
-pub(crate) use retry_after::retry_after;
+pub(crate) use retry_after::{http_date, retry_after};
 use slot::Shared;
 pub(crate) use slot::Slot;
 use state::State;
@@ -138,6 +138,10 @@ impl Hosts {
 impl Host {
     /// How ranges of its objects become requests.
     pub(crate) fn merge(&self) -> MergePolicy {
+        if self.ranges_are_refused() {
+            // every request brings the whole object
+            return MergePolicy { gap: u64::MAX, least: u64::MAX, most: u64::MAX, connections: 1 };
+        }
         self.shared.lock().learned.policy(&self.options)
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> O
 }
 
 /// A date of HTTP. `now` tells the century of the obsolete form whose years have two digits.
-fn http_date(text: &str, now: SystemTime) -> Option<SystemTime> {
+pub(crate) fn http_date(text: &str, now: SystemTime) -> Option<SystemTime> {
     let text = text.trim_matches([' ', '\t']);
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (day, month, year, time) = match *words.as_slice() {

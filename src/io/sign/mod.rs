@@ -1,13 +1,43 @@
 //! What is added to a request so that it is let in, asked for with every request.
+//!
+//! ```text
+//! URL -> scope -> the scope's signature: fresh? used.  ageing? used, and a new one fetched behind it.  over? waited for
+//! ```
+//!
+//! A [`Signer`] knows which URLs are its own and how a signature is had. When it is asked is decided here, by [`state`], which
+//! waits for nothing and is given the time.
+
+#[cfg(feature = "cloud")]
+mod answer;
+#[cfg(feature = "cloud")]
+mod endpoint;
+mod fixed;
+mod query;
+mod state;
+#[cfg(test)]
+mod tests;
+mod with;
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::error::Result;
+use futures_util::FutureExt;
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
 use crate::model::Secret;
+use state::{Asked, Signatures};
+
+#[cfg(feature = "cloud")]
+pub use endpoint::TokenEndpoint;
+pub use fixed::StaticToken;
+#[allow(unused_imports, reason = "for the requests that are signed")]
+pub(crate) use query::merge_query;
+pub use with::SignWith;
 
 /// What lets a request in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,9 +51,39 @@ pub struct Signed {
     pub expires: Option<SystemTime>,
 }
 
+impl Signed {
+    /// By query parameters, as a shared access signature has them; with or without the question mark before.
+    #[must_use]
+    pub fn query(parameters: Secret) -> Self {
+        Self { query: Some(parameters), ..Self::default() }
+    }
+    /// By a header.
+    #[must_use]
+    pub fn header(name: impl Into<String>, value: Secret) -> Self {
+        Self::default().and_header(name, value)
+    }
+    /// With one more header.
+    #[must_use]
+    pub fn and_header(mut self, name: impl Into<String>, value: Secret) -> Self {
+        self.headers.push((name.into(), value));
+        self
+    }
+    /// Until then, by the clock of the server.
+    #[must_use]
+    pub fn until(mut self, expires: SystemTime) -> Self {
+        self.expires = Some(expires);
+        self
+    }
+}
+
 /// Signs requests. Asked for every request; what it returns is kept for all requests of the same [`scope`](Self::scope) until it expires.
+///
+/// A scope has one signature at a time. It is asked for once however many requests wait for it, and again, behind the requests, when four
+/// fifths of its life are over. Where a server answers 401 or 403 it is asked for once more, at most once in a second.
 pub trait Signer: Send + Sync + 'static {
-    /// What one signature is good for (an account and a container, say), for an unsigned URL; `None` where it is not this signer's.
+    /// What one signature is good for (an account and a container, say); `None` where the URL is not this signer's.
+    ///
+    /// The URL has the query it will be sent with, so that one that is signed already can be told; it may hold secrets.
     fn scope(&self, url: &str) -> Option<String>;
 
     /// A signature for this URL and all others of its scope.
@@ -31,48 +91,113 @@ pub trait Signer: Send + Sync + 'static {
     /// # Errors
     /// What there is to say of a signature that cannot be had; no secret may stand in it.
     fn sign<'a>(&'a self, url: &'a str) -> Pin<Box<dyn Future<Output = Result<Signed>> + Send + 'a>>;
+
+    /// Whether asking again may bring another signature than before. Where not, an answer of 401 or 403 is final.
+    fn renews(&self) -> bool {
+        true
+    }
 }
 
-/// The signatures of one `Io`.
-#[derive(Default)]
-pub(crate) struct Signing {
-    signer: Option<Arc<dyn Signer>>,
+/// The signatures of one `Io`. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Signing(Option<Arc<Inner>>);
+
+struct Inner {
+    signer: Arc<dyn Signer>,
+    state: Mutex<Signatures<Flight>>,
+    now: fn() -> SystemTime,
 }
+
+/// A signature that is being asked for.
+type Flight = watch::Receiver<Option<Result<Grant>>>;
 
 /// A signature to be used for one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
     pub(crate) signed: Arc<Signed>,
-    /// Of what scope, and which of its signatures.
+    /// Of what scope, and which of all signatures.
     scope: Arc<str>,
     number: u64,
 }
 
 impl Signing {
     pub(crate) fn new(signer: Option<Arc<dyn Signer>>) -> Self {
-        Self { signer }
+        Self::with_clock(signer, SystemTime::now)
     }
-    /// The signature for a URL without query; `None` where it needs none.
+
+    fn with_clock(signer: Option<Arc<dyn Signer>>, now: fn() -> SystemTime) -> Self {
+        Self(signer.map(|signer| Arc::new(Inner { signer, state: Mutex::new(Signatures::new()), now })))
+    }
+
+    /// Whether requests for a URL, given with its query, are signed here.
+    #[cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "asked by stores over a network"))]
+    pub(crate) fn claims(&self, url: &str) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.signer.scope(url).is_some())
+    }
+
+    /// The signature for a URL, given with its query; `None` where it needs none. To be awaited on a tokio runtime.
+    ///
+    /// # Errors
+    /// The signer's; for about a second it stands for all of the scope, and the signer is not asked again.
     pub(crate) async fn grant(&self, url: &str) -> Result<Option<Grant>> {
-        let Some((signer, scope)) = self.signer.as_ref().and_then(|s| s.scope(url).map(|scope| (s, scope))) else { return Ok(None) };
-        Ok(Some(Grant { signed: Arc::new(signer.sign(url).await?), scope: scope.into(), number: 0 }))
+        let Some(inner) = &self.0 else { return Ok(None) };
+        let Some(scope) = inner.signer.scope(url) else { return Ok(None) };
+        let asked = inner.lock().ask(&scope, (inner.now)(), |number| inner.launch(&scope, number, url));
+        match asked {
+            Asked::Use(grant) => Ok(Some(grant)),
+            Asked::Failed(e) => Err(e),
+            Asked::Wait { flight, meanwhile: None } => landed(flight).await.map(Some),
+            Asked::Wait { flight, meanwhile: Some((old, patience)) } => match tokio::time::timeout(patience, landed(flight)).await {
+                Ok(Ok(new)) => Ok(Some(new)),
+                _ => Ok(Some(old)),
+            },
+        }
     }
-    /// A request with this signature was answered 401 or 403: drops it. Whether asking for another one is worth it.
+
+    /// A request with this signature was answered 401 or 403: drops it, where it is still the current one. Whether asking for another one is
+    /// worth it.
     pub(crate) fn refused(&self, grant: &Grant) -> bool {
-        let _ = (&grant.scope, grant.number);
-        false
+        self.0.as_ref().is_some_and(|inner| inner.signer.renews() && inner.lock().refused(&grant.scope, grant.number, (inner.now)()))
     }
-    /// The clock of a server, by the `Date` of an answer.
-    pub(crate) fn date(&self, _url: &str, _date: &str) {}
+
+    /// The clock of a server, by the `Date` of an answer to a request for this URL.
+    pub(crate) fn date(&self, url: &str, date: SystemTime) {
+        if let Some(inner) = &self.0
+            && let Some(scope) = inner.signer.scope(url)
+        {
+            inner.lock().date(&scope, (inner.now)(), date);
+        }
+    }
 }
 
-/// A query with the parameters of a signature.
-pub(crate) fn merge_query(existing: Option<&str>, signature: &str) -> String {
-    existing.map_or_else(|| signature.to_owned(), |existing| format!("{existing}&{signature}"))
+impl Inner {
+    /// Asks the signer in a task of its own, so that no reader that is given up takes the signature away from the others.
+    fn launch(self: &Arc<Self>, scope: &str, number: u64, url: &str) -> Flight {
+        let (tell, flight) = watch::channel(None);
+        let (inner, scope, url) = (self.clone(), scope.to_owned(), url.to_owned());
+        tokio::spawn(async move {
+            let signed = AssertUnwindSafe(async { inner.signer.sign(&url).await }).catch_unwind().await;
+            let signed = signed.unwrap_or_else(|_| Err(Error::storage("the signer panicked")));
+            let settled = inner.lock().settle(&scope, number, signed, (inner.now)());
+            tell.send_replace(Some(settled));
+        });
+        flight
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Signatures<Flight>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn landed(mut flight: Flight) -> Result<Grant> {
+    match flight.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(settled)) => settled.clone(),
+        _ => Err(Error::storage("the signer was cut short")),
+    }
 }
 
 impl fmt::Debug for Signing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signing").field("signer", &self.signer.is_some()).finish()
+        f.debug_struct("Signing").field("signer", &self.0.is_some()).finish()
     }
 }

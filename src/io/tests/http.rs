@@ -14,7 +14,7 @@ fn quick() -> IoOptions {
 }
 
 fn uncached() -> IoOptions {
-    IoOptions { byte_cache: 0, ..quick() }
+    IoOptions { cache_stored: false, ..quick() }
 }
 
 #[test]

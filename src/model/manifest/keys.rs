@@ -62,6 +62,15 @@ pub enum Reference {
 }
 
 impl Reference {
+    /// The object that it refers to; `None` where the bytes are at hand.
+    #[must_use]
+    pub fn object(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Whole(key) => Some(key),
+            Self::Range(span) | Self::Deflated { span, .. } => Some(&span.object),
+        }
+    }
     /// Where a chunk is that this refers to. `missing` is what it means where a whole object is not there.
     #[must_use]
     pub fn location(&self, missing: Missing) -> Location {

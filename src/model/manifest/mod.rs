@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{ByteSpan, ChunkGrid, CodecSpec, Limits, ObjectKey, Want};
+use super::{ByteSpan, ChunkGrid, CodecSpec, Consistency, Limits, ObjectKey, Want};
 use crate::error::{Error, Result};
 
 /// Where a chunk's bytes are.
@@ -188,6 +188,35 @@ impl ChunkManifest {
             Self::Shards(shards) => shards.locate(index, pages),
             Self::References(tables) => tables.locate(grid.linear(index), pages),
             Self::Listed(map) => Ok(map.get(&grid.linear(index)).cloned().unwrap_or(Location::Absent)),
+        }
+    }
+
+    /// What stands against mixing generations of the objects that hold the chunks, across all chunks. A chunk by itself is always of one
+    /// generation, and so are the chunks of one shard.
+    #[must_use]
+    pub fn consistency(&self) -> Consistency {
+        let of = |key: &ObjectKey| Consistency::of(key.version().map(|v| &**v));
+        let least = |a: Consistency, b: Consistency| a.and(b);
+        match self {
+            Self::Table(table) => of(&table.object),
+            Self::Keys(keys) => match &keys.objects {
+                ObjectMap::Prefix(_) => Consistency::None,
+                ObjectMap::References(map) => {
+                    let objects = map.values().filter_map(Reference::object);
+                    objects.map(of).fold(Consistency::Strong, least)
+                }
+            },
+            Self::Shards(shards) => shards.outer.consistency(),
+            Self::References(_) => Consistency::None,
+            Self::Listed(map) => {
+                let location = |location: &Location| match location {
+                    Location::At { span, .. } => of(&span.object),
+                    Location::Whole { key, .. } => of(key),
+                    Location::Absent | Location::Inline(_) => Consistency::Strong,
+                    Location::Unread(_) => Consistency::None,
+                };
+                map.values().map(location).fold(Consistency::Strong, least)
+            }
         }
     }
 

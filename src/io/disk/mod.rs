@@ -1,0 +1,186 @@
+//! Stored bytes on disk, shared by the processes of a host.
+//!
+//! A second layer below memory: it holds what came over the network, by unsigned URL, version and piece, each in a file of its own with
+//! a checksum. It never fails a read: what cannot be read, or is damaged, is not there, and what cannot be written is not kept.
+
+mod entry;
+mod folder;
+mod lease;
+mod name;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::memory::Piece;
+use crate::error::{Error, Result};
+use entry::{Entry, Found};
+use folder::Folder;
+use lease::{Asked, Leases};
+use name::Name;
+use writer::{Job, Writer};
+
+pub(crate) use lease::Lease;
+pub(crate) use name::Lasting;
+
+/// The longest wait for what is still to be written when a session ends.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+/// The first wait between two looks for what another process fetches, and the longest: it doubles.
+const LOOKS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(64)];
+
+/// A folder in which what came over the network is kept, shared by all processes that name it.
+///
+/// Entries are checked whenever they are read, and a process that is killed while it writes leaves nothing wrong behind. What was read with one
+/// user's rights can be read by whoever may read the folder; it is made for its owner alone. Objects of stores of the
+/// caller's own, local files, and URLs whose query says which object is meant are not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskCache {
+    /// The folder; made where it is missing.
+    pub directory: PathBuf,
+    /// Bytes of all entries together, whichever process wrote them. One of more than a quarter of it is not kept. Default 4 GiB.
+    pub bytes: u64,
+}
+
+impl DiskCache {
+    /// A cache in this folder.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), bytes: 4 << 30 }
+    }
+    /// The same with another bound.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) object: Lasting,
+    /// The version it is pinned to.
+    pub(crate) version: Option<Arc<str>>,
+    pub(crate) piece: Piece,
+}
+
+impl Wanted {
+    fn name(&self) -> Name {
+        Name::new(&self.object, self.version.as_deref(), &self.piece)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OnDisk {
+    pub(crate) bytes: Bytes,
+    /// Of the whole object.
+    pub(crate) size: Option<u64>,
+    pub(crate) version: Option<Arc<str>>,
+    /// Since it came over the network.
+    pub(crate) age: Duration,
+}
+
+/// An open [`DiskCache`].
+pub(crate) struct Disk {
+    folder: Arc<Folder>,
+    leases: Leases,
+    writer: Writer,
+    fresh_for: Duration,
+}
+
+impl Disk {
+    /// # Errors
+    /// `Storage` where the folder cannot be made or written, or its file system has no locks.
+    pub(crate) fn open(options: &DiskCache, fresh_for: Duration) -> Result<Self> {
+        let failed = |e: std::io::Error| Error::storage(format!("the cache folder {}: {e}", options.directory.display()));
+        let folder = Arc::new(Folder::open(&options.directory, options.bytes).map_err(failed)?);
+        Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for })
+    }
+
+    /// What is kept of each, in their order. What is not pinned to a version must be younger than `fresh_for`.
+    pub(crate) async fn get(self: &Arc<Self>, wanted: Vec<Wanted>) -> Vec<Option<OnDisk>> {
+        let (disk, count) = (self.clone(), wanted.len());
+        let look = move || wanted.iter().map(|one| disk.look(one, SystemTime::now())).collect();
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| vec![None; count])
+    }
+
+    fn look(&self, wanted: &Wanted, now: SystemTime) -> Option<OnDisk> {
+        let mut names = vec![wanted.name()];
+        if wanted.version.is_some() {
+            // What an opening read before it knew the version.
+            names.push(Name::new(&wanted.object, None, &wanted.piece));
+        }
+        names.into_iter().find_map(|name| match self.folder.read(&name)? {
+            Found::Entry(Entry { bytes, size, version, came }) => {
+                let since = now.duration_since(UNIX_EPOCH + Duration::from_millis(came));
+                let fits = match &wanted.version {
+                    Some(pinned) => version.as_ref() == Some(pinned),
+                    // What came in the future came when another clock was in force.
+                    None => since.as_ref().is_ok_and(|age| *age < self.fresh_for),
+                };
+                fits.then(|| OnDisk { bytes, size, version, age: since.unwrap_or_default() })
+            }
+            Found::Other => None,
+            Found::Damaged => {
+                self.writer.send(Job::RemoveDamaged(name));
+                None
+            }
+        })
+    }
+
+    /// Asks to be the one of all processes that fetches this. Where another one does, waits for it, but not longer than this; what it
+    /// brought is the answer. Else the caller is to fetch, and to give the lease, where there is one, to [`put`](Self::put).
+    pub(crate) async fn wait_or_lead(self: &Arc<Self>, wanted: &Wanted, until: Instant) -> std::result::Result<OnDisk, Option<Arc<Lease>>> {
+        let name = wanted.name();
+        let mut pause = LOOKS[0];
+        loop {
+            let (disk, one, name) = (self.clone(), wanted.clone(), name.clone());
+            let ask = move || match disk.leases.ask(&disk.folder.leases(), &name) {
+                // Whoever held it before may just have brought it.
+                Asked::Granted(lease) => match disk.look(&one, SystemTime::now()) {
+                    Some(found) => Some(Ok(found)),
+                    None => Some(Err(Some(Arc::new(lease)))),
+                },
+                Asked::Without => Some(Err(None)),
+                Asked::Taken => None,
+            };
+            match tokio::task::spawn_blocking(ask).await {
+                Ok(Some(answer)) => return answer,
+                Ok(None) if Instant::now() < until => {}
+                _ => return Err(None),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOKS[1]);
+        }
+    }
+
+    /// Keeps what came now; it is written in the background. The lease ends when the last of its entries is written.
+    pub(crate) fn put(&self, wanted: &Wanted, bytes: Bytes, size: Option<u64>, version: Option<Arc<str>>, lease: Option<Arc<Lease>>) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let came = u64::try_from(since.as_millis()).unwrap_or(0);
+        self.writer.insert(wanted.name(), Entry { bytes, size, version, came }, lease);
+    }
+
+    /// Drops what is kept of an object, and of those below it where `below` says so: what was put before, too.
+    ///
+    /// # Errors
+    /// `Storage`: it may still be there.
+    pub(crate) async fn forget(&self, object: Lasting, below: bool) -> Result<()> {
+        let (done, forgotten) = tokio::sync::oneshot::channel();
+        self.writer.send(Job::Forget { object, below, done });
+        let failed = |e: &dyn std::fmt::Display| Error::storage(format!("the cache on disk: {e}"));
+        forgotten.await.map_err(|_| failed(&"its thread ended"))?.map_err(|e| failed(&e))
+    }
+
+    /// Waits until what was put is written, but not for ever. Blocks.
+    pub(crate) fn settle(&self) {
+        self.writer.settle(LAST_WRITES);
+    }
+}
