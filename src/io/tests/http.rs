@@ -38,7 +38,9 @@ fn plan_foretells_the_requests() {
     let data = pattern(40 << 20);
     server.put("/a", data.clone());
     server.put("/b", data.clone());
-    let io = io(quick());
+    let mut options = quick();
+    options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
+    let io = io(options);
     let (a, b) = (io.object(&server.url("/a")).unwrap(), io.object(&server.url("/b")).unwrap());
     let tiles: Vec<Want> = (0..64).map(|i| range(&a, i * MIB / 2, MIB / 2)).collect();
     let table: Vec<(&str, Vec<Want>, usize)> = vec![
