@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Limits, ObjectKey, if_match, version};
 
 /// The largest object taken whole from a server that ignores ranges.
-const MOST_WHOLE: u64 = 64 << 20;
+pub(super) const MOST_WHOLE: u64 = 64 << 20;
 /// What is taken for the length of an answer before it is known.
 const TYPICAL: u64 = 1 << 20;
 /// A body that brought so much before it broke off has not failed in vain.
@@ -250,6 +250,9 @@ impl Asker<'_> {
             }
             self.host.refuses_ranges();
             return Ok(Attempt::Done);
+        }
+        if !matches!(part, Part::Whole { .. }) {
+            self.host.serves_ranges();
         }
         if let (Part::Whole { most }, Some(size)) = (part, promise.size.or(promise.length)) {
             Limits::check("bytes of a whole object", size, *most)?;
