@@ -38,7 +38,9 @@ fn plan_foretells_the_requests() {
     let data = pattern(40 << 20);
     server.put("/a", data.clone());
     server.put("/b", data.clone());
-    let io = io(quick());
+    let mut options = quick();
+    options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
+    let io = io(options);
     let (a, b) = (io.object(&server.url("/a")).unwrap(), io.object(&server.url("/b")).unwrap());
     let tiles: Vec<Want> = (0..64).map(|i| range(&a, i * MIB / 2, MIB / 2)).collect();
     let table: Vec<(&str, Vec<Want>, usize)> = vec![
@@ -178,6 +180,22 @@ fn readers_of_one_range_share_a_request() {
     }
     assert_eq!(server.count(), 1);
     assert_eq!((counters.snapshot().requests, counters.snapshot().shared), (1, 63));
+}
+
+#[test]
+fn the_caps_of_one_reader_are_not_anothers() {
+    let server = Server::start();
+    server.put("/a", pattern(10_000));
+    server.set_latency(Duration::from_millis(50));
+    let io = io(uncached());
+    let want = range(&io.object(&server.url("/a")).unwrap(), 10, 5000);
+    let capped = io.fetch(vec![want.clone()], Arc::new(Counters::capped(None, Some(4999))));
+    let free = io.fetch(vec![want], Arc::default());
+    let answers = [capped, free].map(|fetch| wait(fetch.collect::<Vec<_>>()).remove(0).1);
+    let [capped, free] = answers;
+    assert!(matches!(capped.unwrap_err().kind(), ErrorKind::Limit { what: "max_bytes", asked: 5000, allowed: 4999 }));
+    assert_eq!(bytes(free).len(), 5000);
+    assert_eq!(server.count(), 1, "nothing is sent that is not allowed");
 }
 
 #[test]
