@@ -1,4 +1,4 @@
-//! Wants in, answers out as they land: byte cache, single flight, merging and splitting, a bound on connections.
+//! Wants in, answers out as they land: what is kept, single flight, merging and splitting, a bound on connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -24,6 +24,7 @@ use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Got, Limits, ObjectKey, Want};
+use crate::trace::Span;
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
@@ -204,7 +205,7 @@ impl Inner {
         let id = self.flights.launch(keys.iter().map(|want| Flight { want: want.clone(), reader }).collect());
         let landing = Landing { inner: self.clone(), job: id, reader, wants: keys };
         let counters = counters.clone();
-        let task = self.handle.spawn(async move {
+        let task = self.handle.spawn(Span::current().around(async move {
             let inner = landing.inner.clone();
             let done = inner.work(job, &landing, &counters).await;
             if let Err(error) = done {
@@ -214,7 +215,7 @@ impl Inner {
                 }
                 landing.tell(&Err(error));
             }
-        });
+        }));
         if let Some(late) = self.flights.set_abort(id, task.abort_handle()) {
             late.abort();
         }
@@ -328,7 +329,7 @@ impl Inner {
             Place::Store { store, path } => {
                 let host = self.hosts.of(object);
                 let asker = Asker { store: store.as_ref(), path: &path, key: object, host: &host, network: &self.network, counters };
-                asker.get(part, sink).await.map_err(|e| e.in_object(object.url()))?
+                Span::fetch(object, part.start(), part.length()).around(asker.get(part, sink)).await.map_err(|e| e.in_object(object.url()))?
             }
             Place::Local(path) => {
                 counters.request(0)?;
