@@ -39,7 +39,7 @@ pub struct OpenStats {
     pub retries: u64,
     /// Bytes received.
     pub bytes: u64,
-    /// Parts of headers and documents answered from the byte cache.
+    /// Parts of headers and documents answered by what was kept.
     pub cache_hits: u64,
     /// Those answered by another opening's request.
     pub shared: u64,

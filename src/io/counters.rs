@@ -31,9 +31,9 @@ pub(crate) struct CountersSnapshot {
     pub(crate) requests: u64,
     /// Bytes of the bodies that came back.
     pub(crate) bytes: u64,
-    /// Wants answered by the byte cache.
+    /// Wants answered by what was kept.
     pub(crate) cache_hits: u64,
-    /// Bytes answered by the byte cache.
+    /// Bytes answered by what was kept.
     pub(crate) cache_bytes: u64,
     /// Wants that joined a request already in flight.
     pub(crate) shared: u64,

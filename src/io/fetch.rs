@@ -1,4 +1,4 @@
-//! Wants in, answers out as they land: byte cache, single flight, merging and splitting, a bound on connections.
+//! Wants in, answers out as they land: what is kept, single flight, merging and splitting, a bound on connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
