@@ -138,7 +138,7 @@ impl Hosts {
 impl Host {
     /// How ranges of its objects become requests.
     pub(crate) fn merge(&self) -> MergePolicy {
-        if self.ranges_are_refused() {
+        if self.ranges_refused.load(Ordering::Relaxed) {
             // every request brings the whole object
             return MergePolicy { gap: u64::MAX, least: u64::MAX, most: u64::MAX, connections: 1 };
         }
