@@ -101,7 +101,7 @@ impl Cog {
     async fn opened_again(&self, counters: Arc<Counters>) -> Result<Self> {
         self.arrays.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(ChunkedArray::forget_chunks);
         for object in self.levels.objects() {
-            self.session.inner.io.forget(object).await?;
+            self.session.forget_object(object).await?;
         }
         self.session.open_tiff(self.file.object.with_version(None), counters).await
     }

@@ -17,6 +17,7 @@ use crate::format::tiff::TiffParser;
 use crate::group::Group;
 use crate::io::Counters;
 use crate::model::{CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, reserve};
+use crate::trace::Span;
 
 /// What was opened.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub struct OpenStats {
     pub retries: u64,
     /// Bytes received.
     pub bytes: u64,
-    /// Parts of headers and documents answered from the byte cache.
+    /// Parts of headers and documents answered by what was kept.
     pub cache_hits: u64,
     /// Those answered by another opening's request.
     pub shared: u64,
@@ -187,7 +188,10 @@ impl Session {
         F: Future<Output = Result<T>>,
     {
         let call = Call::new(&self.read);
-        let opened = call.within(&self.inner.io, work(call.counters().clone())).await;
+        let span = Span::open(object);
+        let opened = span.around(call.within(&self.inner.io, work(call.counters().clone()))).await;
+        let cost = call.counters().snapshot();
+        span.cost(cost.requests, cost.bytes);
         opened.map_err(|e| e.in_object(object.url()))
     }
 
@@ -195,6 +199,12 @@ impl Session {
     pub(crate) async fn get(&self, want: &Want, counters: &Arc<Counters>) -> Result<Got> {
         let (io, want, counters) = (self.inner.io.clone(), want.clone(), counters.clone());
         self.spawn(async move { io.get(&want, &counters).await }).await
+    }
+
+    /// Drops what the caches know at and below an object.
+    pub(crate) async fn forget_object(&self, object: &ObjectKey) -> Result<()> {
+        let (io, object) = (self.inner.io.clone(), object.clone());
+        self.spawn(async move { io.forget(&object).await }).await
     }
 
     /// Runs a parser on the I/O runtime.

@@ -155,7 +155,7 @@ impl Group {
     }
     async fn opened_again(&self, counters: Arc<Counters>) -> Result<Self> {
         self.made().values().for_each(ChunkedArray::forget_chunks);
-        self.session.inner.io.forget(&self.source).await?;
+        self.session.forget_object(&self.source).await?;
         let source = self.source.with_version(None);
         let root = match self.known(|store| matches!(store.objects(), ObjectMap::Prefix(_))) {
             true => self.session.open_folder(source, counters.clone()).await?,

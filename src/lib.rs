@@ -92,6 +92,8 @@ mod io;
 #[cfg(feature = "read")]
 mod pyramid;
 #[cfg(feature = "read")]
+mod trace;
+#[cfg(feature = "read")]
 mod writer;
 
 #[cfg(feature = "read")]

@@ -18,12 +18,13 @@ use ndarray::{Ix2, Ix3};
 use support::paged::{ACROSS, Paged, TILE, paged};
 use support::server::{Fault, Server};
 use swath::model::Region;
-use swath::{ChunkedArray, ErrorKind, ReadPlan, Session, SessionOptions};
+use swath::{ChunkedArray, Cost, ErrorKind, ReadPlan, Session, SessionOptions};
 
 const LATENCY: Duration = Duration::from_millis(20);
 
 fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
+    options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
     options.threads = 2;
     change(&mut options);
     Session::with_options(options).unwrap()

@@ -679,6 +679,22 @@ fn chunks_are_views_of_the_stores_bytes() {
         let object = &objects[&format!("c/{}/{}/{}", index[0], index[1], index[2])];
         assert!(lies_in(&chunk, object), "a chunk was copied");
     }
+    // So are those of a chunk in a shard.
+    let form = common::zarr::Form { shards: Some((vec![1, 2, 2], false)), ..common::zarr::Form::new(3, 3) };
+    let chunk: Vec<u64> = array.meta().grid.chunk_shape();
+    let mut shards = HashMap::new();
+    for (name, bytes) in common::zarr::write(&source, &chunk, &form, common::Fill::Zero, &|_| false) {
+        let bytes = Bytes::from(bytes);
+        store.put(&format!("s.zarr/{name}"), bytes.clone());
+        shards.insert(name, bytes);
+    }
+    let sharded = session.block_on(async { session.open_zarr(&format!("{PREFIX}/s.zarr")).await?.array("").await }).unwrap();
+    for index in CHUNKS {
+        let chunk = session.block_on(sharded.read_chunk(&index)).unwrap().bytes.unwrap();
+        assert_eq!(chunk, session.block_on(array.read_chunk(&index)).unwrap().bytes.unwrap());
+        let shard = &shards[&format!("c/{}/{}/{}", index[0], index[1] / 2, index[2] / 2)];
+        assert!(lies_in(&chunk, shard), "a chunk of a shard was copied");
+    }
     // Inline bytes are handed out as they are.
     let inline = Bytes::from(u16s(0..4));
     let own = session.array(listed(DataType::U16, [2, 2], [2, 2], vec![vec![]], vec![Location::Inline(inline.clone())])).unwrap();

@@ -17,19 +17,20 @@ struct Store {
     url: Box<dyn Fn(&str) -> String>,
     anonymous: bool,
     lists: bool,
+    /// Whether the last bytes can be asked for: plain HTTP to Azurite gets a Content-Length that is no number.
+    ends: bool,
 }
 
 impl Store {
     fn new(depot: Depot, url: impl Fn(&str) -> String + 'static) -> Self {
-        Self { depot, url: Box::new(url), anonymous: false, lists: true }
+        Self { depot, url: Box::new(url), anonymous: false, lists: true, ends: true }
     }
     /// Nothing is kept: each read asks the store.
     fn session(&self) -> Session {
         let mut options = SessionOptions::default();
         options.threads = 2;
-        options.byte_cache = 0;
-        options.chunk_cache = 0;
-        options.page_cache = 0;
+        options.cache_stored = false;
+        options.cache_decoded = false;
         options.anonymous = self.anonymous;
         Session::with_options(options).unwrap()
     }
@@ -78,7 +79,7 @@ fn reads_cogs(name: &str, store: &Store) {
     let session = store.session();
     let (source, file) = image(1);
     let path = format!("{name}/some scene.tif");
-    store.depot.put(&path.replace(' ', "%20"), &file);
+    store.depot.put(&path, &file);
     session.block_on(async {
         let cog = session.open_cog(&(store.url)(&path)).await.unwrap();
         assert_eq!(cog.level(0).unwrap().read_dyn(..).await.unwrap().into_little_endian(), source.bytes, "{name}");
@@ -93,6 +94,9 @@ fn reads_zarr(name: &str, store: &Store) {
     for (form, version, shards) in
         [("v2", 2, None), ("v3", 3, None), ("shards", 3, Some((vec![2, 2], false))), ("first", 3, Some((vec![2, 2], true)))]
     {
+        if form == "shards" && !store.ends {
+            continue;
+        }
         let (source, objects) = array(version, shards);
         for (key, bytes) in &objects {
             store.depot.put(&format!("{name}/{form}.zarr/{key}"), bytes);
@@ -185,7 +189,7 @@ fn azure_by_url() {
         let account = account.clone();
         move |path: &str| format!("{account}/{BUCKET}/{path}?{sas}")
     };
-    suite("sas", &Store { lists: false, ..Store::new(Depot::azure(BUCKET), url) });
+    suite("sas", &Store { lists: false, ends: false, ..Store::new(Depot::azure(BUCKET), url) });
 
     let public = format!("{BUCKET}-public");
     let depot = Depot::azure(&public);
@@ -193,7 +197,7 @@ fn azure_by_url() {
         let account = account.clone();
         move |path: &str| format!("{account}/{public}/{path}")
     };
-    suite("public", &Store { lists: false, ..Store::new(depot, url) });
+    suite("public", &Store { lists: false, ends: false, ..Store::new(depot, url) });
 
     let url = {
         let account = account.clone();

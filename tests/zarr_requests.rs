@@ -11,7 +11,7 @@ use common::zarr;
 use ndarray::Ix2;
 use serde_json::{Value, json};
 use support::server::{Fault, Seen, Server};
-use swath::{Session, SessionOptions};
+use swath::{Cost, Session, SessionOptions};
 
 const LATENCY: Duration = Duration::from_millis(60);
 const VARIABLES: usize = 30;
@@ -21,6 +21,7 @@ const NAMES: [&str; 3] = ["time", "y", "x"];
 
 fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
+    options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
     options.threads = 2;
     options.cache_stored = false;
     options.cache_decoded = false;

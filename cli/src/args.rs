@@ -122,6 +122,12 @@ pub(crate) struct Access {
     /// Look for a TIFF's .ovr, .msk and .aux.xml in stores too: four more requests
     #[arg(long)]
     pub(crate) sidecars: bool,
+    /// Keep what comes over the network in this folder, for other runs too
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// The most bytes of that folder [default: 4 GiB]
+    #[arg(long, value_name = "N", requires = "cache")]
+    pub(crate) cache_bytes: Option<u64>,
 }
 
 /// Who hands out tokens.

@@ -1,7 +1,7 @@
 //! From the command line to a session, a dataset and the array that is meant.
 
 use swath::model::{Region, Secret, Selection, Sidecars};
-use swath::{ChunkedArray, Cog, Dataset, Group, OpenStats, Session, SessionOptions};
+use swath::{ChunkedArray, Cog, Dataset, DiskCache, Group, OpenStats, Session, SessionOptions};
 
 use crate::args::{Access, Selectors};
 use crate::failure::{Failure, Result};
@@ -20,6 +20,11 @@ pub(crate) fn session(access: &Access, url: &str) -> Result<Session> {
     options.anonymous = access.anon;
     if access.sidecars {
         options.sidecars = Sidecars::Always;
+    }
+    if let Some(directory) = &access.cache {
+        let mut cache = DiskCache::new(directory);
+        cache.bytes = access.cache_bytes.unwrap_or(cache.bytes);
+        options.disk_cache = Some(cache);
     }
     for header in &access.headers {
         // The message does not repeat the header: it may hold a token.

@@ -36,18 +36,10 @@ fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
     let mut all: Option<ReadPlan> = None;
     for slab in chosen.parts().into_iter().flat_map(slabs) {
         let plan = session.block_on(array.plan(&slab))?;
-        let Some(all) = &mut all else {
-            all = Some(plan);
-            continue;
-        };
-        all.chunks += plan.chunks;
-        all.absent += plan.absent;
-        all.cached += plan.cached;
-        all.bytes += plan.bytes;
-        all.exact &= plan.exact;
-        all.output_bytes += plan.output_bytes;
-        all.page_requests += plan.page_requests;
-        all.requests.extend(plan.requests);
+        match &mut all {
+            Some(all) => all.add(plan),
+            None => all = Some(plan),
+        }
     }
     let mut plan = match all {
         Some(plan) => plan,

@@ -1,20 +1,13 @@
 //! The whole path: an object in memory is opened by its content, and the start of its first arrays is read.
 #![no_main]
-use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use swath::model::{DimSelection, Limits, Selection};
-use swath::{Dataset, Session, SessionOptions};
+use session::SESSION;
+use swath::Dataset;
+use swath::model::{DimSelection, Selection};
 
-static SESSION: LazyLock<Session> = LazyLock::new(|| {
-    let mut limits = Limits::default();
-    limits.max_chunk_bytes = 4 << 20;
-    limits.max_output_bytes = 1 << 20;
-    limits.max_read_chunks = 4096;
-    let mut options = SessionOptions::default();
-    (options.limits, options.threads, options.cache_stored, options.cache_decoded) = (limits, 1, false, false);
-    Session::with_options(options).expect("threads")
-});
+#[path = "session.rs"]
+mod session;
 
 fuzz_target!(|data: &[u8]| {
     SESSION.block_on(async {

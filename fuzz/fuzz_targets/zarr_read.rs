@@ -1,20 +1,13 @@
 //! An array and its chunks: the document up to the first NUL, then the bytes of each chunk.
 #![no_main]
-use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use swath::model::{DimSelection, Limits, Selection};
-use swath::{Dataset, Session, SessionOptions};
+use session::SESSION;
+use swath::Dataset;
+use swath::model::{DimSelection, Selection};
 
-static SESSION: LazyLock<Session> = LazyLock::new(|| {
-    let mut limits = Limits::default();
-    limits.max_chunk_bytes = 4 << 20;
-    limits.max_output_bytes = 1 << 20;
-    limits.max_read_chunks = 4096;
-    let mut options = SessionOptions::default();
-    (options.limits, options.threads, options.cache_stored, options.cache_decoded) = (limits, 1, false, false);
-    Session::with_options(options).expect("threads")
-});
+#[path = "session.rs"]
+mod session;
 
 fuzz_target!(|data: &[u8]| {
     let Some(end) = data.iter().position(|byte| *byte == 0) else { return };

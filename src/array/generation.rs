@@ -9,6 +9,7 @@ use super::{ChunkedArray, Mask};
 use crate::engine::{Call, OnChange, ReadStats};
 use crate::error::{Error, Result};
 use crate::io::Counters;
+use crate::trace::Span;
 
 /// Where an array comes from: its dataset, and its place in it.
 pub(crate) trait Reopen: Send + Sync {
@@ -61,9 +62,11 @@ impl ChunkedArray {
             stats.reopened = true;
             Ok((result, stats))
         };
-        let done = call.within(&self.inner.session.io, work).await;
+        let span = Span::read(&self.inner.meta.source);
+        let done = span.around(call.within(&self.inner.session.io, work)).await;
         let (result, mut stats) = done.map_err(|e| e.in_object(self.inner.meta.source.url()))?;
         call.count(&mut stats);
+        span.cost(stats.requests, stats.bytes);
         Ok((result, stats))
     }
 

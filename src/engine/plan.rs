@@ -232,6 +232,7 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &[PageId], read: &mut Read<'_>
         let page = match page_of(array, id, &spec, wants, came).await {
             Err(e) if e.is_damage() && wants.iter().all(|want| array.session.io.is_remote(want.object())) => {
                 read.refetched += 1;
+                crate::trace::damaged(&array.meta.source, &e);
                 let again = try_join_all(wants.iter().map(|want| array.session.io.refetch(want, counters))).await?;
                 page_of(array, id, &spec, wants, again.into_iter().map(Some).collect()).await?
             }

@@ -29,6 +29,7 @@ use crate::codec::{Elements, Output, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, Io, Permit};
 use crate::model::{Got, Limits, Missing, Region, Want};
+use crate::trace::{self, Span};
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Default)]
@@ -109,14 +110,14 @@ impl<T> Future for AbortOnDrop<Result<T>> {
 
 /// Runs a future on the session's I/O runtime; dropping the result ends it.
 pub(crate) fn spawn<T: Send + 'static>(io: &Io, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
-    AbortOnDrop { task: io.spawn(future), given_up: Arc::default() }
+    AbortOnDrop { task: io.spawn(Span::current().around(future)), given_up: Arc::default() }
 }
 
 /// Starts a read. Dropping the future gives it up; its output must be its own.
 pub(crate) fn read(reader: Reader) -> AbortOnDrop<Result<ReadStats>> {
     let io = reader.array.session.io.clone();
     let given_up = Arc::<AtomicBool>::default();
-    let task = io.spawn(run(reader, given_up.clone()));
+    let task = io.spawn(Span::current().around(run(reader, given_up.clone())));
     AbortOnDrop { task, given_up }
 }
 
@@ -128,7 +129,8 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     if !region.is_empty() {
         memory.check(array.chunk_bytes()).map_err(named)?;
     }
-    let planned = plan(&array, &region, &counters).await.map_err(named)?;
+    let planned = Span::plan(&array.meta.source, &region).around(plan(&array, &region, &counters)).await.map_err(named)?;
+    Span::current().region(&region, planned.parts.len());
     planned.check(&array, &call, &memory).map_err(named)?;
     let mut stats = ReadStats { chunks: planned.parts.len(), pages: planned.pages, plan_time: clock.elapsed(), ..ReadStats::default() };
     clock.refetched.fetch_add(planned.refetched, Ordering::Relaxed);
@@ -289,8 +291,11 @@ fn decoded_once(
         if shared.given_up.load(Ordering::Relaxed) {
             return Err(e);
         }
+        trace::damaged(want.object(), &e);
         shared.clock.refetched.fetch_add(1, Ordering::Relaxed);
-        let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await? else { return Err(e) };
+        let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await.map_err(|again| again.caused_by(e.clone()))? else {
+            return Err(e);
+        };
         send(&shared, vec![(number, Stored::Encoded { bytes, chain })], permits).await.0
     }
 }
@@ -440,10 +445,13 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>, call: Ar
         (_, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
     };
     match decode_chunk(&array, &index, bytes, chain).await {
-        Err(e) if e.is_damage() && io.is_remote(want.object()) => match io.refetch(&want, counters).await? {
-            Got::Bytes { bytes, .. } => decode_chunk(&array, &index, bytes, chain).await.map(Some),
-            _ => Err(e),
-        },
+        Err(e) if e.is_damage() && io.is_remote(want.object()) => {
+            trace::damaged(want.object(), &e);
+            match io.refetch(&want, counters).await.map_err(|again| again.caused_by(e.clone()))? {
+                Got::Bytes { bytes, .. } => decode_chunk(&array, &index, bytes, chain).await.map(Some),
+                _ => Err(e),
+            }
+        }
         decoded => decoded.map(Some),
     }
 }

@@ -242,8 +242,7 @@ impl Session {
     /// # Errors
     /// `Usage` or `Unsupported` for what is no URL, or of an unknown scheme; `Storage` where the cache on disk may still hold of it.
     pub async fn forget(&self, url: &str) -> Result<()> {
-        let (io, object) = (self.inner.io.clone(), self.inner.io.object(url)?);
-        self.spawn(async move { io.forget(&object).await }).await
+        self.forget_object(&self.inner.io.object(url)?).await
     }
     /// Waits for a future of this session's on the calling thread. Not for use inside of an async task.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {

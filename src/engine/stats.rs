@@ -17,7 +17,7 @@ pub struct ReadStats {
     /// Bytes of the stored chunks that were decoded, wherever they came from. Where nothing came from a cache or another read, what
     /// [`bytes`](Self::bytes) are more is gaps between chunks, pages of tables, and bytes that came twice.
     pub stored_bytes: u64,
-    /// Wants answered from the byte cache.
+    /// Wants answered by stored bytes that were kept, in memory or on disk.
     pub cache_hits: u64,
     /// Wants answered by another read's request.
     pub shared: u64,

@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     asked: AtomicU64,
     max_requests: Option<u64>,
     max_bytes: Option<u64>,
+    /// Whose requests they are, where others do not take part in them; else 0.
+    reader: u64,
     last_failure: Mutex<Option<String>>,
 }
 
@@ -29,9 +31,9 @@ pub(crate) struct CountersSnapshot {
     pub(crate) requests: u64,
     /// Bytes of the bodies that came back.
     pub(crate) bytes: u64,
-    /// Wants answered by the byte cache.
+    /// Wants answered by what was kept.
     pub(crate) cache_hits: u64,
-    /// Bytes answered by the byte cache.
+    /// Bytes answered by what was kept.
     pub(crate) cache_bytes: u64,
     /// Wants that joined a request already in flight.
     pub(crate) shared: u64,
@@ -44,7 +46,15 @@ pub(crate) struct CountersSnapshot {
 impl Counters {
     /// Counters that let no more requests, and no more bytes, through than this.
     pub(crate) fn capped(max_requests: Option<u64>, max_bytes: Option<u64>) -> Self {
-        Self { max_requests, max_bytes, ..Self::default() }
+        static READERS: AtomicU64 = AtomicU64::new(1);
+        // whoever waited for a request of this one would fail by its caps
+        let reader = if max_requests.is_some() || max_bytes.is_some() { READERS.fetch_add(1, Relaxed) } else { 0 };
+        Self { max_requests, max_bytes, reader, ..Self::default() }
+    }
+
+    /// Whose requests they are: 0 where anybody may take part in them.
+    pub(super) fn reader(&self) -> u64 {
+        self.reader
     }
 
     /// What the last request that failed, and was sent again, failed with.

@@ -1,4 +1,4 @@
-//! Wants in, answers out as they land: byte cache, single flight, merging and splitting, a bound on connections.
+//! Wants in, answers out as they land: what is kept, single flight, merging and splitting, a bound on connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -24,9 +24,17 @@ use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Got, Limits, ObjectKey, Want};
+use crate::trace::Span;
 
 /// How a waiter is told: the index of its want, and its stream.
 pub(super) type Waiter = (usize, UnboundedSender<(usize, Result<Got>)>);
+
+/// What is being fetched. A reader with caps of its own shares it with nobody: what it may not ask for others may.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Flight {
+    want: Want,
+    reader: u64,
+}
 
 /// A request that a fetch sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +64,7 @@ pub(crate) struct Fetch {
     inner: Arc<Inner>,
     ready: VecDeque<(usize, Result<Got>)>,
     landing: UnboundedReceiver<(usize, Result<Got>)>,
+    reader: u64,
     tickets: Vec<(Want, Ticket)>,
     left: usize,
 }
@@ -65,14 +74,16 @@ impl Io {
     pub(crate) fn fetch(&self, wants: Vec<Want>, counters: Arc<Counters>) -> Fetch {
         let inner = &self.0;
         let (sender, landing) = unbounded_channel();
-        let mut fetch = Fetch { inner: inner.clone(), ready: VecDeque::new(), landing, tickets: Vec::new(), left: wants.len() };
+        let mut fetch =
+            Fetch { inner: inner.clone(), reader: counters.reader(), ready: VecDeque::new(), landing, tickets: Vec::new(), left: wants.len() };
+        let reader = counters.reader();
         let mut led = Vec::new();
         for (index, want) in wants.into_iter().enumerate() {
             if let Some(answer) = inner.at_once(&want, &counters) {
                 fetch.ready.push_back((index, answer));
                 continue;
             }
-            match inner.flights.enter(&want, (index, sender.clone()), || inner.cached(&want)) {
+            match inner.flights.enter(&Flight { want: want.clone(), reader }, (index, sender.clone()), || inner.cached(&want)) {
                 Entered::Known(got) => {
                     counters.cache_hit(length(&got));
                     fetch.ready.push_back((index, Ok(got)));
@@ -190,10 +201,11 @@ impl Inner {
 
     /// Starts a job; whatever becomes of it, its flights land.
     fn launch(self: &Arc<Self>, job: Job, keys: Vec<Want>, counters: &Arc<Counters>) {
-        let id = self.flights.launch(keys.clone());
-        let landing = Landing { inner: self.clone(), job: id, wants: keys };
+        let reader = counters.reader();
+        let id = self.flights.launch(keys.iter().map(|want| Flight { want: want.clone(), reader }).collect());
+        let landing = Landing { inner: self.clone(), job: id, reader, wants: keys };
         let counters = counters.clone();
-        let task = self.handle.spawn(async move {
+        let task = self.handle.spawn(Span::current().around(async move {
             let inner = landing.inner.clone();
             let done = inner.work(job, &landing, &counters).await;
             if let Err(error) = done {
@@ -203,7 +215,7 @@ impl Inner {
                 }
                 landing.tell(&Err(error));
             }
-        });
+        }));
         if let Some(late) = self.flights.set_abort(id, task.abort_handle()) {
             late.abort();
         }
@@ -317,7 +329,7 @@ impl Inner {
             Place::Store { store, path } => {
                 let host = self.hosts.of(object);
                 let asker = Asker { store: store.as_ref(), path: &path, key: object, host: &host, network: &self.network, counters };
-                asker.get(part, sink).await.map_err(|e| e.in_object(object.url()))?
+                Span::fetch(object, part.start(), part.length()).around(asker.get(part, sink)).await.map_err(|e| e.in_object(object.url()))?
             }
             Place::Local(path) => {
                 counters.request(0)?;
@@ -368,6 +380,7 @@ impl Inner {
 struct Landing {
     inner: Arc<Inner>,
     job: u64,
+    reader: u64,
     wants: Vec<Want>,
 }
 
@@ -375,7 +388,7 @@ impl Landing {
     /// Tells those who wait for one of the wants; the others are still to come.
     fn tell_one(&self, number: usize, answer: Got) {
         let Some(want) = self.wants.get(number) else { return };
-        let (waiters, over) = self.inner.flights.land_one(self.job, want);
+        let (waiters, over) = self.inner.flights.land_one(self.job, &Flight { want: want.clone(), reader: self.reader });
         for (index, sender) in waiters {
             let _ = sender.send((index, Ok(answer.clone()))); // whoever has left does not mind
         }
@@ -425,8 +438,9 @@ impl Stream for Fetch {
 
 impl Drop for Fetch {
     fn drop(&mut self) {
+        let reader = self.reader;
         for (want, ticket) in self.tickets.drain(..) {
-            if let Some(abort) = self.inner.flights.leave(&want, ticket) {
+            if let Some(abort) = self.inner.flights.leave(&Flight { want, reader }, ticket) {
                 abort.abort();
             }
         }

@@ -19,6 +19,9 @@ use crate::model::{Limits, ObjectKey, reserve};
 /// Files kept open.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
+/// How often a file is read once more because it changed while it was read.
+const READ_AGAIN: u32 = 3;
+
 /// The files of one `Io`.
 pub(super) struct Files {
     open: Mutex<LruCache<PathBuf, Arc<Open>>>,
@@ -62,6 +65,23 @@ impl Stamp {
     }
 }
 
+impl Open {
+    /// The bytes of a range within the size, or what the file has become in the meantime.
+    fn read(&self, range: &Range<u64>, key: &ObjectKey) -> Result<std::result::Result<Bytes, Stamp>> {
+        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(key.url());
+        if let Some(view) = &self.view {
+            return slice(view, range).map(Ok).ok_or_else(|| Error::storage("the file is shorter than its size").in_object(key.url()));
+        }
+        let read = read_exact_at(&self.file, range);
+        // also where reading failed: a file that was cut short ends too early
+        let now = Stamp::of(&self.file.metadata().map_err(failed)?);
+        if now != self.stamp {
+            return Ok(Err(now));
+        }
+        read.map_err(failed)?.map(Ok).map_err(|e| e.in_object(key.url()))
+    }
+}
+
 impl Files {
     pub(super) fn new(map: Option<MapFile>) -> Self {
         Self { open: Mutex::new(LruCache::new(OPEN_FILES)), map }
@@ -73,41 +93,41 @@ impl Files {
     }
 
     /// Reads a part of a file; `None` where there is no such file. Blocks.
+    ///
+    /// What is read while the file changes is never handed on: of a pinned file that is an error, any other is read again.
     pub(super) fn read(&self, path: &Path, key: &ObjectKey, part: &Part) -> Result<Option<Answer>> {
-        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(key.url());
-        let Some(open) = self.open(path, key)? else { return Ok(None) };
-        let version = open.stamp.version();
-        if let Some(pinned) = key.version()
-            && *pinned != version
-        {
-            return Err(changed(key, pinned, &version));
-        }
-        let size = open.stamp.size;
-        let range = match part {
-            Part::Range(range) => range.start.min(size)..range.end.min(size),
-            Part::Suffix(length) => size.saturating_sub(*length)..size,
-            Part::Whole { most } => {
-                Limits::check("bytes of a whole object", size, *most).map_err(|e| e.in_object(key.url()))?;
-                0..size
+        let mut again = READ_AGAIN;
+        loop {
+            let Some(open) = self.open(path, key)? else { return Ok(None) };
+            let version = open.stamp.version();
+            if let Some(pinned) = key.version()
+                && *pinned != version
+            {
+                return Err(changed(key, pinned, &version));
             }
-        };
-        let bytes = match &open.view {
-            Some(view) => slice(view, &range).ok_or_else(|| Error::storage("the file is shorter than its size").in_object(key.url()))?,
-            None => read_exact_at(&open.file, &range).map_err(failed)?.map_err(|e| e.in_object(key.url()))?,
-        };
-        if open.view.is_none() && key.version().is_some() {
-            let now = Stamp::of(&open.file.metadata().map_err(failed)?);
-            if now != open.stamp {
-                return Err(changed(key, &version, &now.version()));
+            let size = open.stamp.size;
+            let range = match part {
+                Part::Range(range) => range.start.min(size)..range.end.min(size),
+                Part::Suffix(length) => size.saturating_sub(*length)..size,
+                Part::Whole { most } => {
+                    Limits::check("bytes of a whole object", size, *most).map_err(|e| e.in_object(key.url()))?;
+                    0..size
+                }
+            };
+            match open.read(&range, key)? {
+                Ok(bytes) => {
+                    return Ok(Some(Answer { bytes, start: range.start, told: Told { size: Some(size), version: Some(version), whole: None } }));
+                }
+                Err(now) if key.version().is_some() || again == 0 => return Err(changed(key, &version, &now.version())),
+                Err(_) => again -= 1,
             }
         }
-        Ok(Some(Answer { bytes, start: range.start, told: Told { size: Some(size), version: Some(version), whole: None } }))
     }
 
     /// The open file, opened anew where the path names another one by now.
     fn open(&self, path: &Path, key: &ObjectKey) -> Result<Option<Arc<Open>>> {
         let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::PermissionDenied => Error::storage("permission denied").in_object(key.url()),
+            io::ErrorKind::PermissionDenied => Error::denied("the file may not be read").in_object(key.url()),
             _ => Error::storage(e.to_string()).in_object(key.url()),
         };
         let missing = |e: &io::Error| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);

@@ -50,7 +50,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::error::{Error, Result};
 use crate::model::{Got, Limits, ObjectKey, Parser, Step, Want};
-use fetch::Waiter;
+use fetch::{Flight, Waiter};
 use flight::Flights;
 use kept::Kept;
 use store::{Kind, Place, Stores};
@@ -85,7 +85,7 @@ struct Inner {
     network: NetworkOptions,
     limits: Limits,
     kept: Kept,
-    flights: Flights<Want, Waiter, AbortHandle>,
+    flights: Flights<Flight, Waiter, AbortHandle>,
 }
 
 impl Io {

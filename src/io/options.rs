@@ -91,7 +91,8 @@ impl Default for NetworkOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cost {
-    /// Of each host, from its answers; [`Cost::TYPICAL`] until there are enough.
+    /// Of each host, from its answers; [`Cost::TYPICAL`] until there are enough. So how many requests a read takes may change with what
+    /// was read before; with a fixed cost it does not.
     Learned,
     /// As the caller knows it.
     Fixed {

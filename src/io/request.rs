@@ -44,6 +44,21 @@ pub(super) enum Part {
     Whole { most: u64 },
 }
 
+impl Part {
+    /// Its first byte, as far as that is known.
+    pub(super) fn start(&self) -> u64 {
+        if let Self::Range(range) = self { range.start } else { 0 }
+    }
+    /// How many bytes, as far as that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Range(range) => Some(range.end - range.start),
+            Self::Suffix(length) => Some(*length),
+            Self::Whole { .. } => None,
+        }
+    }
+}
+
 /// What an answer says of its object.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
@@ -187,6 +202,7 @@ impl Asker<'_> {
         match self.host.retry(failed, &failure) {
             Some(wait) => {
                 self.counters.retry(&lost.error);
+                crate::trace::repeated(self.key, &lost.error);
                 tokio::time::sleep(wait).await;
                 Ok(())
             }
@@ -201,8 +217,9 @@ impl Asker<'_> {
             Part::Suffix(length) => *length,
             Part::Whole { most } => (*most).min(TYPICAL),
         };
+        let slot = self.host.admit(bytes).await;
         self.counters.request(bytes)?;
-        Ok(self.host.admit(bytes).await)
+        Ok(slot)
     }
 
     async fn attempt(&self, part: &Part, key: &ObjectKey, begun: &mut Option<Begun>, sink: &mut dyn Sink, slot: &mut Slot) -> Result<Attempt, Lost> {
@@ -407,8 +424,8 @@ impl Asker<'_> {
     async fn size(&self, key: &ObjectKey) -> Result<Option<Told>> {
         let mut failed = 0;
         loop {
-            self.counters.request(0)?;
             let mut slot = self.host.admit(0).await;
+            self.counters.request(0)?;
             let lost = match self.head(key).await {
                 Ok(told) => {
                     slot.answered();
@@ -505,7 +522,7 @@ fn options(key: &ObjectKey, range: Option<GetRange>, head: bool) -> GetOptions {
 }
 
 /// Whether a version is a validator that tells every two generations apart (RFC 9110 section 8.8.1).
-fn is_strong(version: Option<&Arc<str>>) -> bool {
+pub(super) fn is_strong(version: Option<&Arc<str>>) -> bool {
     version.is_some_and(|v| if_match(v).is_some())
 }
 

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService};
 use object_store::{ClientOptions, HeaderMap, HeaderValue};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, LAST_MODIFIED, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, LAST_MODIFIED, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 
@@ -187,14 +187,16 @@ impl HttpService for Service {
         Self: 'b,
     {
         Box::pin(async move {
+            // what the store let in by its own credentials is not signed a second time
+            let signing = (!request.headers().contains_key(AUTHORIZATION)).then_some(&*self.signing);
             for (name, value) in &self.headers {
                 request.headers_mut().append(name, value.clone());
             }
             request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
             let Some(exchange) = request.extensions_mut().remove::<Exchange>() else {
-                return self.send(&request, &AtomicU64::new(0)).await.map_err(into_http);
+                return self.send(&request, signing, &AtomicU64::new(0)).await.map_err(into_http);
             };
-            Err(match self.send(&request, &exchange.0.sent).await {
+            Err(match self.send(&request, signing, &exchange.0.sent).await {
                 Ok(response) => exchange.leave(Ok(reply(response).await)),
                 Err(lost) => exchange.leave(Err(lost)),
             })
@@ -204,10 +206,13 @@ impl HttpService for Service {
 
 impl Service {
     /// Sends a request, signed; once more with a new signature where the first was refused.
-    async fn send(&self, request: &HttpRequest, sent: &AtomicU64) -> Result<HttpResponse, Lost> {
+    async fn send(&self, request: &HttpRequest, signing: Option<&Signing>, sent: &AtomicU64) -> Result<HttpResponse, Lost> {
         let url = request.uri().to_string();
         loop {
-            let grant = self.signing.grant(&url).await.map_err(Lost::from)?;
+            let grant = match signing {
+                Some(signing) => signing.grant(&url).await.map_err(Lost::from)?,
+                None => None,
+            };
             let mut signed = request.clone();
             if let Some(grant) = &grant {
                 apply(grant, &mut signed)?;
@@ -219,8 +224,8 @@ impl Service {
                 Ok(Err(e)) => return Err(Lost::of(&e)),
                 Err(_) => return Err(Lost::no_answer(self.first_byte)),
             };
-            if let Some(date) = header(&response, &DATE).and_then(|text| http_date(&text, SystemTime::now())) {
-                self.signing.date(&url, date);
+            if let (Some(grant), Some(date)) = (&grant, header(&response, &DATE).and_then(|text| http_date(&text, SystemTime::now()))) {
+                self.signing.date(grant, date);
             }
             let is_denied = matches!(response.status().as_u16(), 401 | 403);
             match grant {

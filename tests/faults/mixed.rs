@@ -27,7 +27,7 @@ fn reads() -> usize {
 
 /// The caches of every second reader hold a part of what there is; those of the others, nothing.
 fn cached(options: &mut SessionOptions) {
-    (options.byte_cache, options.chunk_cache) = (4 << 10, 4 << 10);
+    options.cache_bytes = 8 << 10;
 }
 
 fn patient(options: &mut SessionOptions) {

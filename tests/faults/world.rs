@@ -108,7 +108,7 @@ impl Reader {
 /// A session of no caches but that of chunk tables, which waits for nothing.
 pub(crate) fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
-    (options.threads, options.byte_cache, options.chunk_cache) = (1, 0, 0);
+    (options.threads, options.cache_stored, options.cache_decoded) = (1, false, false);
     options.network.attempts = 3;
     options.network.backoff = Duration::from_millis(5);
     options.network.backoff_most = Duration::from_millis(50);

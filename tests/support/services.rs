@@ -87,18 +87,19 @@ impl Depot {
     /// Puts an object in place, or in the place of another one, at once.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         let variable = |name: &str| std::env::var(name).unwrap();
+        let sent = name.replace(' ', "%20");
         let (status, answer) = match self {
             Self::Azure { container, sas } => {
-                let url = format!("{}/{container}/{name}?{sas}", variable("SWATH_AZURITE"));
+                let url = format!("{}/{container}/{sent}?{sas}", variable("SWATH_AZURITE"));
                 send("PUT", &url, &[("x-ms-version", "2019-12-12"), ("x-ms-blob-type", "BlockBlob")], bytes)
             }
             Self::S3 => {
-                let url = format!("{}/{BUCKET}/{name}", variable("SWATH_S3"));
+                let url = format!("{}/{BUCKET}/{sent}", variable("SWATH_S3"));
                 send("PUT", &url, &[("x-amz-acl", "public-read")], bytes)
             }
             Self::Gcs => {
-                let name = name.replace('/', "%2F");
-                let url = format!("{}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}", variable("SWATH_GCS"));
+                let sent = sent.replace('/', "%2F");
+                let url = format!("{}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={sent}", variable("SWATH_GCS"));
                 send("POST", &url, &[("Content-Type", "application/octet-stream")], bytes)
             }
             Self::Nginx => {

@@ -13,12 +13,13 @@ mod writer;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
 use super::memory::Piece;
+use super::request::is_strong;
 use crate::error::{Error, Result};
 use entry::{Entry, Found};
 use folder::Folder;
@@ -31,6 +32,8 @@ pub(crate) use name::Lasting;
 
 /// The longest wait for what is still to be written when a session ends.
 const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long nobody is waited for after another process took too long: it may be stopped, and holds many leases.
+const IMPATIENT: Duration = Duration::from_secs(60);
 /// The first wait between two looks for what another process fetches, and the longest: it doubles.
 const LOOKS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(64)];
 
@@ -93,6 +96,8 @@ pub(crate) struct Disk {
     leases: Leases,
     writer: Writer,
     fresh_for: Duration,
+    /// Until when nobody is waited for: another process took too long.
+    impatient: Mutex<Option<Instant>>,
 }
 
 impl Disk {
@@ -101,10 +106,10 @@ impl Disk {
     pub(crate) fn open(options: &DiskCache, fresh_for: Duration) -> Result<Self> {
         let failed = |e: std::io::Error| Error::storage(format!("the cache folder {}: {e}", options.directory.display()));
         let folder = Arc::new(Folder::open(&options.directory, options.bytes).map_err(failed)?);
-        Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for })
+        Ok(Self { writer: Writer::start(folder.clone()).map_err(failed)?, folder, leases: Leases::default(), fresh_for, impatient: Mutex::default() })
     }
 
-    /// What is kept of each, in their order. What is not pinned to a version must be younger than `fresh_for`.
+    /// What is kept of each, in their order. What is not pinned to a strong validator must be younger than `fresh_for`.
     pub(crate) async fn get(self: &Arc<Self>, wanted: Vec<Wanted>) -> Vec<Option<OnDisk>> {
         let (disk, count) = (self.clone(), wanted.len());
         let look = move || wanted.iter().map(|one| disk.look(one, SystemTime::now())).collect();
@@ -120,11 +125,11 @@ impl Disk {
         names.into_iter().find_map(|name| match self.folder.read(&name)? {
             Found::Entry(Entry { bytes, size, version, came }) => {
                 let since = now.duration_since(UNIX_EPOCH + Duration::from_millis(came));
-                let fits = match &wanted.version {
-                    Some(pinned) => version.as_ref() == Some(pinned),
-                    // What came in the future came when another clock was in force.
-                    None => since.as_ref().is_ok_and(|age| *age < self.fresh_for),
-                };
+                // What came in the future came when another clock was in force.
+                let is_fresh = since.as_ref().is_ok_and(|age| *age < self.fresh_for);
+                let is_of_version = wanted.version.as_ref().is_none_or(|pinned| version.as_ref() == Some(pinned));
+                // A version that is made of a time and a size may be that of two generations.
+                let fits = is_of_version && (is_fresh || is_strong(wanted.version.as_ref()));
                 fits.then(|| OnDisk { bytes, size, version, age: since.unwrap_or_default() })
             }
             Found::Other => None,
@@ -153,12 +158,22 @@ impl Disk {
             };
             match tokio::task::spawn_blocking(ask).await {
                 Ok(Some(answer)) => return answer,
-                Ok(None) if Instant::now() < until => {}
-                _ => return Err(None),
+                Ok(None) if self.is_patient() && Instant::now() < until => {}
+                Ok(None) => {
+                    self.impatient.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Instant::now() + IMPATIENT);
+                    return Err(None);
+                }
+                Err(_) => return Err(None),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOKS[1]);
         }
+    }
+
+    fn is_patient(&self) -> bool {
+        let mut impatient = self.impatient.lock().unwrap_or_else(PoisonError::into_inner);
+        *impatient = impatient.filter(|until| Instant::now() < *until);
+        impatient.is_none()
     }
 
     /// Keeps what came now; it is written in the background. The lease ends when the last of its entries is written.

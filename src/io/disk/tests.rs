@@ -105,15 +105,17 @@ fn what_one_process_puts_the_other_gets() {
 fn what_is_not_pinned_must_be_fresh_by_the_clock() {
     let scratch = Scratch::new();
     let disk = open(&scratch, 1 << 20);
-    let (unpinned, pinned) = (wanted("https://h/a", None, 0), wanted("https://h/a", Some("A"), 0));
+    let of = |version: Option<&str>| wanted("https://h/a", version, 0);
+    let (unpinned, strong, weak) = (of(None), of(Some("\"A\"")), of(Some("W/\"A\"")));
     let now = SystemTime::now();
-    disk.put(&unpinned, Bytes::from_static(b"x"), None, Some("A".into()), None);
-    disk.put(&pinned, Bytes::from_static(b"x"), None, Some("A".into()), None);
+    for one in [&unpinned, &strong, &weak] {
+        disk.put(one, Bytes::from_static(b"x"), None, one.version.clone(), None);
+    }
     disk.settle();
     let (day, before) = (Duration::from_secs(86_400), |d| now.checked_sub(d).unwrap());
     for (at, fresh) in [(now + FRESH / 2, true), (now + FRESH * 2, false), (now + day, false), (before(day), false)] {
-        assert_eq!(disk.look(&unpinned, at).is_some(), fresh);
-        assert!(disk.look(&pinned, at).is_some());
+        let found = [&unpinned, &weak, &strong].map(|one| disk.look(one, at).is_some());
+        assert_eq!(found, [fresh, fresh, true]);
     }
     assert!(disk.look(&unpinned, now + FRESH / 2).unwrap().age >= FRESH / 2 - Duration::from_secs(1));
 }
@@ -278,6 +280,21 @@ fn who_waits_for_a_lease_gets_what_its_holder_brought() {
         assert!(matches!(other.wait_or_lead(&wanted, soon()).await, Err(Some(_))));
     });
     one.settle();
+}
+
+#[test]
+fn nobody_is_waited_for_once_one_took_too_long() {
+    let scratch = Scratch::new();
+    let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));
+    let of = |number: u64| wanted("https://h/a", None, number);
+    wait(async {
+        let Err(Some(_held)) = one.wait_or_lead(&of(0), soon()).await else { panic!("nobody fetches it") };
+        let Err(Some(_too)) = one.wait_or_lead(&of(1), soon()).await else { panic!("nobody fetches it") };
+        assert!(matches!(other.wait_or_lead(&of(0), Instant::now()).await, Err(None)));
+        // With a long patience, which is not asked for any more.
+        assert!(matches!(other.wait_or_lead(&of(1), Instant::now() + Duration::from_secs(3600)).await, Err(None)));
+        assert!(matches!(other.wait_or_lead(&of(2), soon()).await, Err(Some(_))), "what nobody holds is led all the same");
+    });
 }
 
 #[test]

@@ -190,9 +190,10 @@ mod tests {
         let mut learned = seen(64, millis(10), 200 * MIB);
         let mut random = Random::seeded(3);
         for _ in 0..10_000 {
-            let late = random.next() % 10 == 0;
-            learned.first_byte(millis(if late { 20_000 } else { 8 + random.next() % 4 }));
-            learned.body(8 * MIB, millis(if random.next() % 10 == 0 { 60_000 } else { 40 + random.next() % 10 }));
+            let is_late = random.next().is_multiple_of(10);
+            learned.first_byte(millis(if is_late { 20_000 } else { 8 + random.next() % 4 }));
+            let is_slow = random.next().is_multiple_of(10);
+            learned.body(8 * MIB, millis(if is_slow { 60_000 } else { 40 + random.next() % 10 }));
             assert_eq!(learned.round_trip_bytes(), 2 * MIB);
         }
     }

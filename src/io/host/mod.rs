@@ -29,6 +29,7 @@ use super::limit::Admission;
 use super::options::NetworkOptions;
 use super::ranges::MergePolicy;
 use crate::model::{ObjectKey, without_secrets};
+#[cfg(feature = "cloud")]
 pub(crate) use retry_after::{http_date, retry_after};
 use slot::Shared;
 pub(crate) use slot::Slot;
@@ -124,6 +125,7 @@ impl Hosts {
             .map(|(name, host)| HostStats {
                 host: without_secrets(name).into_owned(),
                 in_flight: host.shared.requests.used(),
+                ignores_ranges: host.ranges_refused.load(Ordering::Relaxed),
                 ..host.shared.lock().stats(now)
             })
             .filter(|stats| stats.requests > 0)
@@ -136,7 +138,7 @@ impl Hosts {
 impl Host {
     /// How ranges of its objects become requests.
     pub(crate) fn merge(&self) -> MergePolicy {
-        if self.ranges_are_refused() {
+        if self.ranges_refused.load(Ordering::Relaxed) {
             // every request brings the whole object
             return MergePolicy { gap: u64::MAX, least: u64::MAX, most: u64::MAX, connections: 1 };
         }
@@ -195,11 +197,7 @@ impl Host {
         self.suffixes_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it answered a range with a whole object before.
-    pub(crate) fn ranges_are_refused(&self) -> bool {
-        self.ranges_refused.load(Ordering::Relaxed)
-    }
-
+    /// It sent an object whole although a part was asked for.
     pub(crate) fn refuses_ranges(&self) {
         self.ranges_refused.store(true, Ordering::Relaxed);
     }

@@ -32,6 +32,8 @@ pub struct HostStats {
     pub window: usize,
     /// How long no request is sent yet, because the host asked for it by `Retry-After`.
     pub paused: Option<Duration>,
+    /// Whether it sent a whole object where a part was asked for.
+    pub ignores_ranges: bool,
     /// From a request sent to its first byte: the median of the last 64. `None` before the first.
     pub latency: Option<Duration>,
     /// Bytes a second of one connection: the median of the last 64 bodies of 64 KiB and more. `None` before the first.

@@ -16,6 +16,8 @@ mod query;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cloud")]
+mod times;
 mod with;
 
 use std::fmt;
@@ -35,7 +37,7 @@ use state::{Asked, Signatures};
 #[cfg(feature = "cloud")]
 pub use endpoint::TokenEndpoint;
 pub use fixed::StaticToken;
-#[allow(unused_imports, reason = "for the requests that are signed")]
+#[cfg(feature = "cloud")]
 pub(crate) use query::merge_query;
 pub use with::SignWith;
 
@@ -130,7 +132,6 @@ impl Signing {
     }
 
     /// Whether requests for a URL, given with its query, are signed here.
-    #[cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "asked by stores over a network"))]
     pub(crate) fn claims(&self, url: &str) -> bool {
         self.0.as_ref().is_some_and(|inner| inner.signer.scope(url).is_some())
     }
@@ -160,12 +161,10 @@ impl Signing {
         self.0.as_ref().is_some_and(|inner| inner.signer.renews() && inner.lock().refused(&grant.scope, grant.number, (inner.now)()))
     }
 
-    /// The clock of a server, by the `Date` of an answer to a request for this URL.
-    pub(crate) fn date(&self, url: &str, date: SystemTime) {
-        if let Some(inner) = &self.0
-            && let Some(scope) = inner.signer.scope(url)
-        {
-            inner.lock().date(&scope, (inner.now)(), date);
+    /// The clock of a server, by the `Date` of an answer to a request with this signature.
+    pub(crate) fn date(&self, grant: &Grant, date: SystemTime) {
+        if let Some(inner) = &self.0 {
+            inner.lock().date(&grant.scope, (inner.now)(), date);
         }
     }
 }

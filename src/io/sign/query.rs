@@ -4,7 +4,6 @@ use super::super::names::percent_decoded;
 
 /// The query of a request: that of its URL, in which a parameter that the signature has too gives way to the signature's, and behind it what
 /// the signature has beside. Nothing is encoded anew; question marks before either are dropped.
-#[allow(dead_code, reason = "for the requests that are signed")]
 pub(crate) fn merge_query(existing: Option<&str>, signature: &str) -> String {
     let existing = existing.unwrap_or_default().trim_start_matches('?');
     let signature = signature.trim_start_matches('?');

@@ -38,7 +38,9 @@ fn plan_foretells_the_requests() {
     let data = pattern(40 << 20);
     server.put("/a", data.clone());
     server.put("/b", data.clone());
-    let io = io(quick());
+    let mut options = quick();
+    options.network.cost = Cost::TYPICAL; // numbers of requests are the same on any machine
+    let io = io(options);
     let (a, b) = (io.object(&server.url("/a")).unwrap(), io.object(&server.url("/b")).unwrap());
     let tiles: Vec<Want> = (0..64).map(|i| range(&a, i * MIB / 2, MIB / 2)).collect();
     let table: Vec<(&str, Vec<Want>, usize)> = vec![
@@ -113,6 +115,57 @@ fn what_is_cached_is_not_asked_again() {
 }
 
 #[test]
+fn what_is_asked_for_in_no_version_must_be_fresh() {
+    let server = Server::start();
+    server.put("/a", pattern(1000));
+    let mut options = quick();
+    options.network.fresh_for = Duration::ZERO;
+    let io = io(options);
+    let key = io.object(&server.url("/a")).unwrap();
+    let want = range(&key, 0, 100);
+    let pinned = key.with_version(version(get(&io, &want)));
+    assert_eq!((bytes(get(&io, &want)), server.count()), (pattern(100).into(), 2));
+    assert_eq!((bytes(get(&io, &range(&pinned, 0, 100))), server.count()), (pattern(100).into(), 2));
+    server.put("/a", vec![1; 1000]);
+    assert_eq!(bytes(get(&io, &want)), vec![1; 100]);
+}
+
+#[test]
+fn what_was_parsed_a_moment_ago_is_parsed_no_more() {
+    let server = Server::start();
+    server.put("/a", vec![0, 3, 0, 2]);
+    let open = |io: &Io, key: &ObjectKey| wait(io.drive_shared(key, Chain { key: key.clone(), next: 1, hops: 0 }, &Arc::default())).unwrap();
+    let of = |options: IoOptions| {
+        let io = io(options);
+        let key = io.object(&server.url("/a")).unwrap();
+        (io, key)
+    };
+    let (kept, key) = of(quick());
+    let first = open(&kept, &key);
+    assert_eq!((*first, server.count()), (3, 3));
+    assert!(Arc::ptr_eq(&first, &open(&kept, &key)));
+    wait(kept.forget(&key)).unwrap();
+    assert!(!Arc::ptr_eq(&first, &open(&kept, &key)));
+    assert_eq!(server.take_seen().len(), 6);
+
+    let mut stale = quick();
+    stale.network.fresh_for = Duration::ZERO;
+    for options in [stale, uncached()] {
+        let (io, key) = of(options);
+        assert_eq!((*open(&io, &key), *open(&io, &key), server.take_seen().len()), (3, 3, 6));
+    }
+    // What is parsed of kept bytes is not as fresh as it looks.
+    let (io, key) = of(quick());
+    get(&io, &range(&key, 1, 1)).unwrap();
+    let first = open(&io, &key);
+    assert!(!Arc::ptr_eq(&first, &open(&io, &key)));
+
+    let key = io.object("memory://m/chain").unwrap();
+    wait(io.put_memory(&key, Bytes::from_static(&[0, 3, 0, 2]))).unwrap();
+    assert!(!Arc::ptr_eq(&open(&io, &key), &open(&io, &key)), "nothing says that it is still the same");
+}
+
+#[test]
 fn readers_of_one_range_share_a_request() {
     let server = Server::start();
     server.put("/a", pattern(10_000));
@@ -127,6 +180,22 @@ fn readers_of_one_range_share_a_request() {
     }
     assert_eq!(server.count(), 1);
     assert_eq!((counters.snapshot().requests, counters.snapshot().shared), (1, 63));
+}
+
+#[test]
+fn the_caps_of_one_reader_are_not_anothers() {
+    let server = Server::start();
+    server.put("/a", pattern(10_000));
+    server.set_latency(Duration::from_millis(50));
+    let io = io(uncached());
+    let want = range(&io.object(&server.url("/a")).unwrap(), 10, 5000);
+    let capped = io.fetch(vec![want.clone()], Arc::new(Counters::capped(None, Some(4999))));
+    let free = io.fetch(vec![want], Arc::default());
+    let answers = [capped, free].map(|fetch| wait(fetch.collect::<Vec<_>>()).remove(0).1);
+    let [capped, free] = answers;
+    assert!(matches!(capped.unwrap_err().kind(), ErrorKind::Limit { what: "max_bytes", asked: 5000, allowed: 4999 }));
+    assert_eq!(bytes(free).len(), 5000);
+    assert_eq!(server.count(), 1, "nothing is sent that is not allowed");
 }
 
 #[test]
