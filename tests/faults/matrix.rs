@@ -6,21 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use swath::SessionOptions;
+use swath::ReadOptions;
 
 use crate::common::Source;
 use crate::rows::{Asked, Begins, Expected, Row, Waits, answers, rows};
 use crate::support::server::date::http_date;
 use crate::support::server::{Fault, Server, When};
-use crate::world::{CHUNK, Kind, Packed, READERS, Reader, hasty, read, session, source, truth, wait, window};
+use crate::world::{CHUNK, Kind, Packed, READERS, Reader, among_others, hasty, read, session, source, truth, wait, window};
 
 /// Cases at once: nearly all of their time they wait.
 const WORKERS: usize = 16;
 /// What a deadline is where one is met.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// What a busy machine may add to it.
+const LATE: Duration = Duration::from_secs(15);
 
 #[test]
 fn every_row_for_every_reader() {
+    let _others = among_others();
     let rows = rows();
     let cases: Vec<(&Row, Reader)> = rows.iter().flat_map(|row| READERS.map(|reader| (row, reader))).collect();
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -45,22 +48,18 @@ fn every_row_for_every_reader() {
 /// The server asks for a moment in the form of a date.
 #[test]
 fn retry_after_is_a_date() {
-    for reader in READERS {
-        let date = http_date(SystemTime::now() + Duration::from_secs(3));
-        let busy = Fault::Answer(503, vec![("Retry-After".into(), date)]);
-        let row = answers("503 until a date, once", When::First(1), busy, Expected::Right, Asked::Exactly(2));
-        let row = row.waits(Waits::AtLeast(Duration::from_secs(1)));
-        run(&row, reader).unwrap_or_else(|what| panic!("{reader:?}: {what}"));
-    }
-}
-
-fn options(row: &Row) -> impl FnOnce(&mut SessionOptions) + use<> {
-    let waits = row.waits;
-    move |options| match waits {
-        Waits::Hastily => hasty(options),
-        Waits::UntilDeadline => options.read.deadline = Some(DEADLINE),
-        Waits::Nothing | Waits::AtLeast(_) => {}
-    }
+    let _others = among_others();
+    thread::scope(|scope| {
+        for reader in READERS {
+            scope.spawn(move || {
+                let date = http_date(SystemTime::now() + Duration::from_secs(5));
+                let busy = Fault::Answer(503, vec![("Retry-After".into(), date)]);
+                let row = answers("503 until a date, once", When::First(1), busy, Expected::Right, Asked::Exactly(2));
+                let row = row.waits(Waits::AtLeast(Duration::from_secs(1)));
+                run(&row, reader).unwrap_or_else(|what| panic!("{reader:?}: {what}"));
+            });
+        }
+    });
 }
 
 fn run(row: &Row, reader: Reader) -> Result<(), String> {
@@ -69,8 +68,17 @@ fn run(row: &Row, reader: Reader) -> Result<(), String> {
     if let Some(fault) = &row.before {
         server.fault(reader.target(), fault.clone());
     }
-    let session = session(options(row));
-    let array = wait(reader.open(&session, &server)).map_err(|e| format!("opening: {e}"))?;
+    let session = session(|options| {
+        if row.waits == Waits::Hastily {
+            hasty(options)
+        }
+    });
+    let mut array = wait(reader.open(&session, &server)).map_err(|e| format!("opening: {e}"))?;
+    if row.waits == Waits::UntilDeadline {
+        let mut options = ReadOptions::default();
+        options.deadline = Some(DEADLINE);
+        array = array.with_options(options);
+    }
     begin(row, reader, &server, &new);
     server.take_seen();
     let start = Instant::now();
@@ -100,10 +108,10 @@ fn run(row: &Row, reader: Reader) -> Result<(), String> {
             return Err(format!("an error that names no host: {text}"));
         }
     }
-    if let Waits::AtLeast(least) = row.waits
-        && took < least
-    {
-        return Err(format!("only {took:?} were waited"));
+    match row.waits {
+        Waits::AtLeast(least) if took < least => return Err(format!("only {took:?} were waited")),
+        Waits::UntilDeadline if took > DEADLINE + LATE => return Err(format!("{took:?} for a deadline of {DEADLINE:?}")),
+        _ => {}
     }
     let fits = match row.asked(reader) {
         Asked::Exactly(n) => server.count() == n,
@@ -165,6 +173,7 @@ fn resumed(server: &Server) -> Result<(), String> {
 /// Connections are refused for a while: the read waits for the server, inside of its attempts.
 #[test]
 fn a_server_that_comes_back_is_read() {
+    let _others = among_others();
     for reader in READERS {
         let (server, source) = (Server::start(), source(1));
         reader.serve(&server, &source, Packed::Raw);

@@ -1,8 +1,8 @@
 //! All faults at once, under many readers: what comes out is right, or an error of a kind.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use swath::model::Region;
@@ -11,7 +11,7 @@ use swath::{ChunkedArray, SessionOptions};
 use crate::common::Source;
 use crate::common::source::scramble;
 use crate::support::server::{Fault, Seen, Server};
-use crate::world::{Kind, Packed, READERS, Reader, SIZE, hasty, read, region, session, source, truth, wait};
+use crate::world::{Kind, MACHINE, Packed, READERS, Reader, SIZE, hasty, read, region, session, source, truth, wait};
 
 /// Readers at once.
 const TASKS: usize = 64;
@@ -111,11 +111,12 @@ fn is_raw(path: &str) -> bool {
 #[derive(Default)]
 struct Tally {
     right: AtomicUsize,
-    failed: std::sync::Mutex<BTreeMap<String, usize>>,
+    failed: Mutex<BTreeMap<String, usize>>,
 }
 
 #[test]
 fn no_fault_makes_a_wrong_byte() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let (server, source) = (Server::start(), Arc::new(source(3)));
     for (folder, packed) in [("raw", Packed::Raw), ("summed", Packed::Summed)] {
         for reader in READERS {

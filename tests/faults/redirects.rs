@@ -4,7 +4,7 @@ use swath::model::Secret;
 use swath::{Redirects, Result, Session, StaticToken};
 
 use crate::support::server::{Fault, Seen, Server};
-use crate::world::{Kind, Packed, Reader, read, session, signing_session, source, truth, wait, window};
+use crate::world::{Kind, Packed, Reader, among_others, read, session, signing_session, source, truth, wait, window};
 
 const CANARY: &str = "CANARY";
 
@@ -38,6 +38,7 @@ fn elsewhere() -> Vec<(Server, String)> {
 
 #[test]
 fn nothing_of_the_callers_reaches_another_origin() {
+    let _others = among_others();
     // The name, a user, a query, whether there is a header, and whether requests are signed.
     let secrets = [
         ("a header", "", "", true, false),
@@ -81,6 +82,7 @@ fn nothing_of_the_callers_reaches_another_origin() {
 
 #[test]
 fn without_secrets_another_host_is_read_where_it_is_allowed() {
+    let _others = among_others();
     for (other, url) in elsewhere() {
         other.put("/image.tif", Reader::Cog.objects(&source(1), Packed::Raw).remove(0).1);
         for policy in [Redirects::SameOrigin, Redirects::AnyHost] {
@@ -104,6 +106,7 @@ fn without_secrets_another_host_is_read_where_it_is_allowed() {
 /// A first hop within the origin makes the second no better.
 #[test]
 fn a_second_hop_is_held_to_the_first_origin() {
+    let _others = among_others();
     let (from, other) = (Server::start(), Server::start());
     other.put("/image.tif", Reader::Cog.objects(&source(1), Packed::Raw).remove(0).1);
     let session = session(|o| o.headers.push(("x-api-key".into(), Secret::new(CANARY))));
@@ -119,6 +122,7 @@ fn a_second_hop_is_held_to_the_first_origin() {
 /// Within the origin all goes along but the query, which the target has of its own or not at all.
 #[test]
 fn within_the_origin_headers_go_along() {
+    let _others = among_others();
     let from = Server::start();
     from.put("/other.tif", Reader::Cog.objects(&source(1), Packed::Raw).remove(0).1);
     let session = session(|o| o.headers.push(("x-api-key".into(), Secret::new(CANARY))));

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::support::server::{Fault, Server, When};
-use crate::world::{CHUNK, Kind, Packed, READERS, Reader, hasty, read, region, session, source, truth, wait, window};
+use crate::world::{CHUNK, Kind, Packed, READERS, Reader, among_others, hasty, read, region, session, source, truth, wait, window};
 
 /// After each, another chunk is read over whatever connections are left.
 #[test]
 fn the_next_answer_is_read_from_its_beginning() {
+    let _others = among_others();
     let faults = [
         Fault::Short(100),
         Fault::Long(100),
@@ -58,6 +59,7 @@ fn the_next_answer_is_read_from_its_beginning() {
 /// The object is another one when the rest of a body is asked for.
 #[test]
 fn a_body_is_never_made_of_two_versions() {
+    let _others = among_others();
     let cuts = [Fault::Cut(100), Fault::ChunkedCut(100), Fault::Reset(Some(100)), Fault::Stall(Some(100))];
     let laters = [
         None,
@@ -106,6 +108,7 @@ fn a_body_is_never_made_of_two_versions() {
 /// The tiles that a header names are not there any more, and the ETag says that nothing happened.
 #[test]
 fn a_range_past_the_end_is_an_error_and_no_fill() {
+    let _others = among_others();
     for reader in [Reader::Cog, Reader::Shard] {
         for keep in [0, 1, 2600, 3000] {
             let (server, source) = (Server::start(), source(7));
@@ -131,6 +134,7 @@ fn a_range_past_the_end_is_an_error_and_no_fill() {
 /// A reader that fails leaves the place of its request to the next.
 #[test]
 fn failures_leave_room() {
+    let _others = among_others();
     let (server, source) = (Server::start(), source(8));
     Reader::Plain.serve(&server, &source, Packed::Raw);
     let session = session(|o| {

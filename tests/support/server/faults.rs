@@ -121,10 +121,12 @@ impl When {
     }
 }
 
+type Choose = dyn Fn(&Seen, usize) -> Option<Fault> + Send + Sync;
+
 /// The fault of a request, chosen by the request and by how many came before it.
 pub(super) struct Chosen {
     came: AtomicUsize,
-    choose: Box<dyn Fn(&Seen, usize) -> Option<Fault> + Send + Sync>,
+    choose: Box<Choose>,
 }
 
 impl Chosen {
