@@ -231,8 +231,7 @@ fn to_usize(range: &Range<u64>, from: u64) -> Range<usize> {
 fn session(hot: bool, scattered: bool) -> Session {
     let mut options = SessionOptions::default();
     options.threads = 1;
-    options.byte_cache = if hot { 64 << 10 } else { 0 };
-    options.chunk_cache = if hot { 64 << 10 } else { 0 };
+    options.cache_bytes = if hot { 128 << 10 } else { 0 };
     if scattered {
         options.network.cost = Cost::Fixed { latency: Duration::ZERO, bytes_per_second: 1 << 30 };
         options.network.merge_gap = Some(0);
