@@ -31,6 +31,7 @@
 //! | go from coordinates to pixels | [`Cog::region_of`], [`Cog::pixel`], [`Cog::coordinates`] |
 //! | know what a read will fetch | [`ChunkedArray::plan`] |
 //! | write Zarr | [`Session::create_zarr`], [`ZarrWriter::array`], [`ArrayWriter::write`] |
+//! | sign requests | [`SessionBuilder::with_signer`] with a [`TokenEndpoint`], a [`StaticToken`], a [`SignWith`] or a [`Signer`] of your own |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
 //!
