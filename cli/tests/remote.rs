@@ -121,3 +121,24 @@ fn a_refusal_is_one_line_without_secrets() {
         assert!(!Path::new(&out).exists());
     }
 }
+
+#[test]
+fn a_folder_keeps_what_came_for_the_next_run() {
+    let (server, scratch) = (Server::start(), Scratch::new("cache"));
+    server.put("/bucket/scene.tif", fixture("scene.tif"));
+    let folder = scratch.path("kept");
+    let kept: [&str; 4] = ["--cache", &folder, "--cache-bytes", "50000000"];
+    for url in [server.url("/bucket/scene.tif"), "s3://bucket/scene.tif".to_owned()] {
+        let (first, asked) = read(&server, &scratch, &url, &kept);
+        let (second, asked_again) = read(&server, &scratch, &url, &kept);
+        assert!(first == second && !asked.is_empty(), "{url}");
+        assert_eq!(asked_again, [], "{url}");
+    }
+    // The same name at another endpoint is another object.
+    let other = Server::start();
+    other.put("/bucket/scene.tif", fixture("scene.tif"));
+    assert!(!read(&other, &scratch, "s3://bucket/scene.tif", &kept).1.is_empty());
+
+    let output = swath(&server, &["info", "s3://bucket/scene.tif", "--cache-bytes", "1"]);
+    assert!(!output.status.success(), "a bound of no folder");
+}
