@@ -96,6 +96,15 @@ mod trace;
 #[cfg(feature = "read")]
 mod writer;
 
+/// The guides' examples.
+#[cfg(all(doctest, feature = "cloud", feature = "deflate"))]
+mod guides {
+    #[doc = include_str!("../docs/guide/remote.md")]
+    mod remote {}
+    #[doc = include_str!("../docs/limits.md")]
+    mod limits {}
+}
+
 #[cfg(feature = "read")]
 pub use array::{Chunk, ChunkedArray, Mask, Masked};
 #[cfg(feature = "read")]

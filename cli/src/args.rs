@@ -1,6 +1,7 @@
 //! The command line as plain values.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use swath::model::Selection;
@@ -119,6 +120,15 @@ pub(crate) struct Access {
     /// Sign requests to the URL's host by the shared access signature in the environment variable SWATH_SAS_TOKEN
     #[arg(long, conflicts_with_all = ["sign", "token_endpoint", "anon"])]
     pub(crate) sas_token: bool,
+    /// Give up an opening, or a part of the output, that takes longer than this
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) deadline: Option<Duration>,
+    /// Read a dataset that was replaced after it was opened as it is now, instead of failing
+    #[arg(long)]
+    pub(crate) reopen: bool,
+    /// Send a request a second time where its answer is later than most of its host's
+    #[arg(long)]
+    pub(crate) hedge: bool,
     /// Look for a TIFF's .ovr, .msk and .aux.xml in stores too: four more requests
     #[arg(long)]
     pub(crate) sidecars: bool,
@@ -135,6 +145,11 @@ pub(crate) struct Access {
 pub(crate) enum Provider {
     /// planetarycomputer.microsoft.com
     PlanetaryComputer,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|n| Duration::try_from_secs_f64(n).ok());
+    seconds.ok_or_else(|| "a number of seconds: 30, or 0.5".to_owned())
 }
 
 fn bounds(text: &str) -> Result<Bounds, String> {

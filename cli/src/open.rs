@@ -1,7 +1,7 @@
 //! From the command line to a session, a dataset and the array that is meant.
 
 use swath::model::{Region, Secret, Selection, Sidecars};
-use swath::{ChunkedArray, Cog, Dataset, DiskCache, Group, OpenStats, Session, SessionOptions};
+use swath::{ChunkedArray, Cog, Dataset, DiskCache, Group, OnChange, OpenStats, Session, SessionOptions};
 
 use crate::args::{Access, Selectors};
 use crate::failure::{Failure, Result};
@@ -18,6 +18,11 @@ pub(crate) fn session(access: &Access, url: &str) -> Result<Session> {
     options.limits.decoded_in_flight = 32 << 20;
     options.limits.stored_in_flight = 16 << 20;
     options.anonymous = access.anon;
+    options.network.hedge = access.hedge;
+    options.read.deadline = access.deadline;
+    if access.reopen {
+        options.read.on_change = OnChange::Reopen;
+    }
     if access.sidecars {
         options.sidecars = Sidecars::Always;
     }

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value, json};
+use swath::model::Consistency;
 use swath::{ReadPlan, Request, Session};
 
 use crate::args::{Access, Selectors};
@@ -19,9 +20,9 @@ pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access)
     let plan = whole(&session, &chosen)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        writeln!(out, "{:#}", as_json(&plan))?;
+        writeln!(out, "{:#}", as_json(&plan, chosen.array.consistency()))?;
     } else {
-        print(&mut out, &plan)?;
+        print(&mut out, &plan, chosen.array.consistency())?;
     }
     Ok(out.flush()?)
 }
@@ -53,8 +54,9 @@ fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
     Ok(plan)
 }
 
-fn print(out: &mut impl Write, plan: &ReadPlan) -> io::Result<()> {
+fn print(out: &mut impl Write, plan: &ReadPlan, consistency: Consistency) -> io::Result<()> {
     writeln!(out, "{plan}")?;
+    writeln!(out, "consistency {consistency}")?;
     if plan.page_requests > 0 {
         writeln!(out, "found by {} request{} for pages of the chunk table", plan.page_requests, if plan.page_requests == 1 { "" } else { "s" })?;
     }
@@ -81,7 +83,7 @@ fn row(request: &Request) -> [String; 3] {
     [request.chunks.to_string(), range, request.object.to_string()]
 }
 
-fn as_json(plan: &ReadPlan) -> Value {
+fn as_json(plan: &ReadPlan, consistency: Consistency) -> Value {
     let request = |r: &Request| json!({ "object": r.object.to_string(), "start": r.start, "length": r.length, "chunks": r.chunks });
     json!({
         "region": plan.region.to_string(),
@@ -89,9 +91,12 @@ fn as_json(plan: &ReadPlan) -> Value {
         "absent": plan.absent,
         "cached": plan.cached,
         "bytes": plan.bytes,
+        "bytes_at_most": plan.bytes_at_most,
         "exact": plan.exact,
         "output_bytes": plan.output_bytes,
         "page_requests": plan.page_requests,
+        "page_bytes": plan.page_bytes,
+        "consistency": consistency.to_string(),
         "requests": plan.requests.iter().map(request).collect::<Vec<_>>(),
     })
 }

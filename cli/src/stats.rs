@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use swath::{OpenStats, ReadStats};
 
+use crate::failure::{Failure, Result};
+
 pub(crate) struct Totals {
     opened: OpenStats,
     sum: ReadStats,
@@ -17,9 +19,15 @@ impl Totals {
     pub(crate) fn new(opened: OpenStats) -> Self {
         Self { opened, sum: ReadStats::default(), slabs: 0, output_bytes: 0, total: Duration::ZERO }
     }
-    pub(crate) fn add(&mut self, slab: &ReadStats) {
+    /// # Errors
+    /// What was written before would be of another generation than this slab.
+    pub(crate) fn add(&mut self, slab: &ReadStats) -> Result<()> {
+        if slab.reopened && self.slabs > 0 {
+            return Err(Failure::refused("the dataset was replaced while it was read: a part of it is of the old one; run again"));
+        }
         self.slabs += 1;
         self.sum.add(slab);
+        Ok(())
     }
     /// Requests and bytes are those of the read; those of opening stand beside them. Times of decoding and placing are sums over threads.
     pub(crate) fn as_json(&self) -> Value {

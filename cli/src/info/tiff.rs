@@ -60,6 +60,7 @@ pub(super) fn as_json(cog: &Cog) -> Value {
         "directories": cog.file().directories.iter().map(|d| directory(cog, d)).collect::<Vec<_>>(),
         "broken": cog.file().broken.iter().map(|b| json!({ "ifd": b.index.to_string(), "error": b.error.to_string() })).collect::<Vec<_>>(),
         "sidecars": cog.sidecars().iter().map(pixels::sidecar).collect::<Vec<_>>(),
+        "consistency": cog.consistency().to_string(),
         "requests": stats.requests,
         "bytes": stats.bytes,
     });
@@ -109,6 +110,7 @@ pub(super) fn print(out: &mut impl Write, cog: &Cog) -> io::Result<()> {
     for (band, text) in texts(&metadata, "description").into_iter().take(MOST_ROWS) {
         line(out, &format!("band {band}"), &text)?;
     }
+    line(out, "consistency", &cog.consistency().to_string())?;
     line(out, "opened in", &opened(cog.open_stats()))?;
 
     writeln!(out, "\n{:<8}{:<22}{:<20}{:>8}  mask", "level", "shape", "chunks", "factor")?;

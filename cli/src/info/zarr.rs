@@ -18,7 +18,11 @@ const MOST_TEXT: usize = 100;
 pub(super) fn as_json(session: &Session, group: &Group) -> Result<Value> {
     let (names, listed) = names(session, group)?;
     let describe = |name: &String| match session.block_on(group.array(name)) {
-        Ok(array) => of(array.meta()),
+        Ok(array) => {
+            let mut known = of(array.meta());
+            known["consistency"] = json!(array.consistency().to_string());
+            known
+        }
         Err(e) => json!({ "error": e.to_string() }),
     };
     let arrays: BTreeMap<&str, Value> = names.iter().map(|name| (name.as_str(), describe(name))).collect();

@@ -140,11 +140,11 @@ impl<'a> Picture<'a> {
             ranges[axis] = self.bands.clone();
         }
         let (values, stats) = self.session.block_on(self.chosen.array.read_dyn_with_stats(&Region::new(ranges)))?;
-        totals.add(&stats);
+        totals.add(&stats)?;
         let Some(mask) = &self.look.mask else { return Ok((values, None)) };
         let region = Region::new(vec![0..1, rows.0.clone(), self.columns.clone()]);
         let (mask, stats) = self.session.block_on(mask.read_dyn_with_stats(&region))?;
-        totals.add(&stats);
+        totals.add(&stats)?;
         Ok((values, Some(mask)))
     }
 

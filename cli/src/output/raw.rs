@@ -82,7 +82,7 @@ fn fixed(session: &Session, chosen: &Chosen, written: &Written, file: &PartFile,
                     } else {
                         session.block_on(array.read_dyn_with_stats(&slab))?
                     };
-                    totals.add(&stats);
+                    totals.add(&stats)?;
                     progress.add(slab.len());
                     // The file is zeros (and a hole) until something is written.
                     let nothing = zero_fill && stats.absent == stats.chunks;
@@ -129,7 +129,7 @@ fn variable(session: &Session, chosen: &Chosen, file: &PartFile, totals: &mut To
     let slabs = |part| Slabs::new(&array.meta().grid, part, slabs::TYPICAL_TEXT, slabs::BUDGET).in_order();
     for slab in parts.into_iter().flat_map(slabs) {
         let (values, stats) = session.block_on(array.read_dyn_with_stats(&slab))?;
-        totals.add(&stats);
+        totals.add(&stats)?;
         progress.add(slab.len());
         for element in values.elements().unwrap_or_default() {
             let length = u32::try_from(element.len()).map_err(|_| Failure::refused("an element of 4 GiB or more has no place in a .bin file"))?;
