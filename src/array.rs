@@ -106,7 +106,7 @@ impl ChunkedArray {
     ///
     /// A chunk by itself is always of one generation. This tells what holds across chunks: those of a file are pinned to the version of
     /// its header; inner chunks of a shard to that of the shard's index, while shards, and chunks that are objects of their own, are not
-    /// tied to each other: [`Consistency::None`]. What a reference file or an archive names is as it says there.
+    /// tied to each other: [`Consistency::None`]. Members of an archive are pinned to it; what a reference file names is not.
     #[must_use]
     pub fn consistency(&self) -> Consistency {
         self.inner.meta.manifest.consistency()
