@@ -248,3 +248,19 @@ fn nginx() {
     }
     refuses("nginx", &Store::new(Depot::Nginx, move |path| format!("{server}/denied/{path}")));
 }
+
+/// A tenth of all requests is answered 503, all are late: every read succeeds.
+#[test]
+fn busy_nginx() {
+    let Some(server) = service("SWATH_NGINX") else { return };
+    let store = Store::new(Depot::Nginx, move |path| format!("{server}/late/20/0/10/{path}"));
+    let session = store.session();
+    let (source, file) = image(3);
+    store.depot.put("busy/image.tif", &file);
+    session.block_on(async {
+        for _ in 0..50 {
+            let array = session.open_cog(&(store.url)("busy/image.tif")).await.unwrap().level(0).unwrap();
+            assert_eq!(array.read_dyn(..).await.unwrap().into_little_endian(), source.bytes);
+        }
+    });
+}

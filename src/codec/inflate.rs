@@ -67,15 +67,44 @@ pub(super) fn stream(id: &'static str, input: &[u8], zlib: bool, scratch: &mut S
                         DecompressionError::BadData => Error::codec(id, "the stream is damaged or ends early"),
                     });
                 }
-                // More than the chunk holds, or damage that may be behind its end.
+                // More than the chunk holds, or no checksum.
                 Err(_) => {}
             }
         }
+    }
+    if let (Output::Prefix(_), true) = (&*output, zlib && !has_dictionary(input)) {
+        return beginning(input, scratch, output);
     }
     let mut pieces = Pieces::new(id, input, zlib, scratch);
     let done = output.fill(id, |room| pieces.read(room));
     scratch.inflate = Some(pieces.decoder);
     done
+}
+
+/// Whether the decoder is to know a dictionary beforehand (RFC 1950, section 2.2).
+fn has_dictionary(input: &[u8]) -> bool {
+    input.get(1).is_some_and(|flags| flags & 0x20 != 0)
+}
+
+/// What a zlib stream begins with. The checksum is that of all of it, so what is left out is decoded too, where it is not far longer than
+/// what is kept. A stream that was cut behind its last block has none.
+fn beginning(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    let mut pieces = Pieces::new("zlib", input.get(2..).unwrap_or_default(), false, scratch);
+    output.fill("zlib", |room| pieces.read(room))?;
+    let Output::Prefix(out) = output else { return Ok(()) };
+    let (mut sum, mut left_out) = (zlib_rs::adler32::adler32(1, out), [0; 4096]);
+    let mut most = out.len().saturating_add(64 << 10);
+    while most > 0 {
+        let given = pieces.read(&mut left_out)?;
+        if given == 0 {
+            break;
+        }
+        sum = zlib_rs::adler32::adler32(sum, left_out.get(..given).unwrap_or_default());
+        most = most.saturating_sub(given);
+    }
+    let told = array::<4>(pieces.rest, 0).map(u32::from_be_bytes).filter(|_| pieces.ended);
+    scratch.inflate = Some(pieces.decoder);
+    if told.is_some_and(|told| told != sum) { Err(Error::checksum("zlib")) } else { Ok(()) }
 }
 
 /// A stream decoded piece by piece.

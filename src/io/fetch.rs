@@ -228,7 +228,7 @@ impl Inner {
             counters.cache_hit(length(&got));
             landing.tell_one(number, got);
         };
-        let Left { numbers, lease } = self.kept.from_disk(&self.stores, &landing.wants, &all, tell).await;
+        let Left { numbers, lease } = self.kept.look_on_disk(&self.stores, &landing.wants, &all, tell).await;
         if numbers == all {
             return self.run(job, landing, &all, lease.as_ref(), counters).await;
         }

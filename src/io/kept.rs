@@ -71,7 +71,7 @@ impl Kept {
 
     /// Tells which of the wants of these numbers are on disk, and what is left of them: to be fetched by this process alone, where that can
     /// be had. Waits for another process that fetches the first of them.
-    pub(super) async fn from_disk(&self, stores: &Stores, wants: &[Want], numbers: &[usize], tell: impl Fn(usize, Got)) -> Left {
+    pub(super) async fn look_on_disk(&self, stores: &Stores, wants: &[Want], numbers: &[usize], tell: impl Fn(usize, Got)) -> Left {
         let mut left = Left { numbers: numbers.to_vec(), lease: None };
         let Some(disk) = &self.disk else { return left };
         let Some(wanted) = numbers.iter().map(|&n| wants.get(n).and_then(|want| wanted(stores, want))).collect::<Option<Vec<_>>>() else {
@@ -85,7 +85,7 @@ impl Kept {
             let mut rest = Vec::new();
             for ((number, wanted), found) in open.into_iter().zip(found) {
                 match found.filter(|found| fits(number, found)) {
-                    Some(found) => tell(number, self.from(&wants[number], found)),
+                    Some(found) => tell(number, self.remember(&wants[number], found)),
                     None => rest.push((number, wanted)),
                 }
             }
@@ -94,7 +94,7 @@ impl Kept {
             match disk.wait_or_lead(first, patience).await {
                 // What was fetched with it is there too, by and by.
                 Ok(found) if fits(*number, &found) => {
-                    tell(*number, self.from(&wants[*number], found));
+                    tell(*number, self.remember(&wants[*number], found));
                     open.remove(0);
                 }
                 Ok(_) => break,
@@ -109,7 +109,7 @@ impl Kept {
     }
 
     /// What was on disk is in memory from now on, as old as it is.
-    fn from(&self, want: &Want, found: OnDisk) -> Got {
+    fn remember(&self, want: &Want, found: OnDisk) -> Got {
         let OnDisk { bytes, size, version, age } = found;
         if self.in_memory
             && let (Some((object, piece)), Some(came)) = (piece(want), Instant::now().checked_sub(age))

@@ -53,7 +53,8 @@ pub struct NetworkOptions {
     pub backoff: Duration,
     /// The longest random wait before any repetition. Default 10 s.
     pub backoff_most: Duration,
-    /// Sends a request a second time where its answer is later than 95 % of the host's, for at most 5 % of the requests. Default off.
+    /// Sends a request a second time where its answer is later than 95 % of the host's and than twice the usual, for at most 5 % of the
+    /// requests. Default off.
     pub hedge: bool,
     /// Which redirects are followed. Default [`Redirects::SameOrigin`].
     pub redirects: Redirects,

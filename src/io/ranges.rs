@@ -44,7 +44,7 @@ impl MergePolicy {
     }
 
     /// The size pieces aim at when `total` bytes are wanted.
-    fn target(&self, total: u64) -> u64 {
+    pub(super) fn target(&self, total: u64) -> u64 {
         let share = total.div_ceil(u64::try_from(self.connections).unwrap_or(1).max(1));
         share.max(self.least).min(self.most).max(1)
     }

@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Limits, ObjectKey, if_match, version};
 
 /// The largest object taken whole from a server that ignores ranges.
-const MOST_WHOLE: u64 = 64 << 20;
+pub(super) const MOST_WHOLE: u64 = 64 << 20;
 /// What is taken for the length of an answer before it is known.
 const TYPICAL: u64 = 1 << 20;
 /// A body that brought so much before it broke off has not failed in vain.
@@ -180,12 +180,18 @@ impl Asker<'_> {
                 }
                 Err(lost) => lost,
             };
-            if let Some(begun) = &mut begun {
-                key = if key.version().is_some() { key } else { key.with_version(begun.told.version.clone()) };
-                if !is_strong(key.version()) {
-                    begun.taken = sink.rewind();
+            if let Some(open) = &mut begun {
+                let pinned = if key.version().is_some() { key.clone() } else { key.with_version(open.told.version.clone()) };
+                if !is_strong(pinned.version()) {
+                    open.taken = sink.rewind();
                 }
-                failed = if begun.taken >= before + PROGRESS { 0 } else { failed };
+                failed = if open.taken >= before + PROGRESS { 0 } else { failed };
+                // Nothing is known, and nothing is had, of what may be of any length: that is no beginning.
+                if open.end == u64::MAX && open.taken == 0 {
+                    begun = None;
+                } else {
+                    key = pinned;
+                }
             }
             // A server that says wrong things is asked once more, not for ever.
             wrong += u32::from(lost.wrong);
@@ -213,6 +219,7 @@ impl Asker<'_> {
     /// A place among the requests in flight.
     async fn admit(&self, part: &Part) -> Result<Slot> {
         let bytes = match part {
+            Part::Range(range) if range.end == u64::MAX => TYPICAL,
             Part::Range(range) => range.end - range.start,
             Part::Suffix(length) => *length,
             Part::Whole { most } => (*most).min(TYPICAL),
@@ -251,11 +258,17 @@ impl Asker<'_> {
             self.host.refuses_ranges();
             return Ok(Attempt::Done);
         }
+        if !matches!(part, Part::Whole { .. }) {
+            self.host.serves_ranges();
+        }
         if let (Part::Whole { most }, Some(size)) = (part, promise.size.or(promise.length)) {
             Limits::check("bytes of a whole object", size, *most)?;
         }
         let begun = match begun {
             Some(begun) => {
+                if let (u64::MAX, Some(size)) = (begun.end, told.size) {
+                    (begun.end, begun.told.size) = (size, Some(size)); // the answer before did not tell
+                }
                 if begun.told.size != told.size || begun.told.version != told.version {
                     return Err(changed(key, &describe(&begun.told), &describe(&told)).into());
                 }
@@ -363,6 +376,7 @@ impl Asker<'_> {
     /// Sends one request.
     async fn send(&self, part: &Part, key: &ObjectKey) -> Result<Answer, Lost> {
         let range = match part {
+            Part::Range(range) if range.end == u64::MAX => Some(GetRange::Offset(range.start)),
             Part::Range(range) => Some(GetRange::Bounded(range.clone())),
             Part::Suffix(length) => Some(GetRange::Suffix(*length)),
             Part::Whole { .. } => None,

@@ -40,6 +40,12 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Bytes that are allocated now.
+#[allow(dead_code, reason = "most ask for the peak only")]
+pub(crate) fn live() -> usize {
+    LIVE.load(SeqCst)
+}
+
 /// What `work` gives, and the most bytes that were allocated meanwhile beside those before.
 pub(crate) fn peak_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
     let before = LIVE.load(SeqCst);

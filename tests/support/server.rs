@@ -214,6 +214,11 @@ impl Server {
         self.world.accepted.load(Ordering::SeqCst)
     }
 
+    /// Forgets what [`most_at_once`](Self::most_at_once) tells.
+    pub(crate) fn forget_most_at_once(&self) {
+        self.world.most_open.store(0, Ordering::SeqCst);
+    }
+
     /// The most requests that were being answered at once.
     pub(crate) fn most_at_once(&self) -> usize {
         self.world.most_open.load(Ordering::SeqCst)

@@ -39,6 +39,23 @@ fn surplus_is_an_error_unless_it_is_to_be_left() {
     }
 }
 
+/// Where surplus is left, decoding may end before the checksum is reached; what ends where the chunk does is held against it all the same.
+#[test]
+fn a_wrong_bit_is_found_where_surplus_would_be_left() {
+    let v = vector("zlib");
+    let left: Vec<_> = v.chain.iter().cloned().chain([CodecSpec::LeaveSurplus]).collect();
+    for place in 0..v.encoded.len() * 8 {
+        let mut damaged = v.encoded.clone();
+        damaged[place / 8] ^= 1 << (place % 8);
+        match decode(&left, &DataType::U16, &[1000], &damaged) {
+            Ok(decoded) => assert!(decoded == v.decoded, "bit {place}"),
+            Err(e) => assert!(matches!(e.kind(), ErrorKind::Checksum { .. } | ErrorKind::Codec { .. }), "bit {place}: {e}"),
+        }
+    }
+    let cut = &v.encoded[..v.encoded.len() - 4];
+    assert_eq!(decode(&left, &DataType::U16, &[1000], cut).unwrap(), v.decoded, "without its checksum");
+}
+
 #[test]
 fn shortage_is_an_error() {
     for name in STREAMS {

@@ -30,7 +30,7 @@ use writer::{Job, Writer};
 pub(crate) use lease::Lease;
 pub(crate) use name::Lasting;
 
-/// The longest wait for what is still to be written when a session ends.
+/// The longest wait for what is still to be written or removed.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long nobody is waited for after another process took too long: it may be stopped, and holds many leases.
 const IMPATIENT: Duration = Duration::from_secs(60);
@@ -186,12 +186,13 @@ impl Disk {
     /// Drops what is kept of an object, and of those below it where `below` says so: what was put before, too.
     ///
     /// # Errors
-    /// `Storage`: it may still be there.
+    /// `Storage` where that fails, or another process does not let it: it may still be there.
     pub(crate) async fn forget(&self, object: Lasting, below: bool) -> Result<()> {
         let (done, forgotten) = tokio::sync::oneshot::channel();
         self.writer.send(Job::Forget { object, below, done });
         let failed = |e: &dyn std::fmt::Display| Error::storage(format!("the cache on disk: {e}"));
-        forgotten.await.map_err(|_| failed(&"its thread ended"))?.map_err(|e| failed(&e))
+        let Ok(answer) = tokio::time::timeout(LAST_WRITES, forgotten).await else { return Err(failed(&"another process holds it")) };
+        answer.map_err(|_| failed(&"its thread ended"))?.map_err(|e| failed(&e))
     }
 
     /// Waits until what was put is written, but not for ever. Blocks.

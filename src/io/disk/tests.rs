@@ -283,6 +283,23 @@ fn who_waits_for_a_lease_gets_what_its_holder_brought() {
 }
 
 #[test]
+fn a_process_that_holds_the_lock_holds_up_nobody_for_ever() {
+    let scratch = Scratch::new();
+    let (disk, one) = (open(&scratch, 1 << 20), wanted("https://h/a", None, 0));
+    disk.put(&one, Bytes::from_static(b"x"), None, Some("A".into()), None);
+    disk.settle();
+    let lock = fs::File::open(scratch.0.join("lock")).unwrap();
+    lock.lock().unwrap();
+    disk.put(&wanted("https://h/b", None, 0), Bytes::from_static(b"x"), None, Some("A".into()), None);
+    assert!(get(&disk, &one).is_some(), "reading takes no lock");
+    let refused = wait(disk.forget(lasting("https://h/a"), false)).unwrap_err();
+    assert!(matches!(refused.kind(), crate::ErrorKind::Storage { .. }), "{refused:?}");
+    lock.unlock().unwrap();
+    disk.settle();
+    assert!(get(&disk, &wanted("https://h/b", None, 0)).is_some() && get(&disk, &one).is_none(), "done when it could be");
+}
+
+#[test]
 fn nobody_is_waited_for_once_one_took_too_long() {
     let scratch = Scratch::new();
     let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));

@@ -28,6 +28,7 @@ use lru::LruCache;
 use super::limit::Admission;
 use super::options::NetworkOptions;
 use super::ranges::MergePolicy;
+use super::request::MOST_WHOLE;
 use crate::model::{ObjectKey, without_secrets};
 #[cfg(feature = "cloud")]
 pub(crate) use retry_after::{http_date, retry_after};
@@ -125,7 +126,7 @@ impl Hosts {
             .map(|(name, host)| HostStats {
                 host: without_secrets(name).into_owned(),
                 in_flight: host.shared.requests.used(),
-                ignores_ranges: host.ranges_refused.load(Ordering::Relaxed),
+                ignores_ranges: host.ranges_are_refused(),
                 ..host.shared.lock().stats(now)
             })
             .filter(|stats| stats.requests > 0)
@@ -138,9 +139,9 @@ impl Hosts {
 impl Host {
     /// How ranges of its objects become requests.
     pub(crate) fn merge(&self) -> MergePolicy {
-        if self.ranges_refused.load(Ordering::Relaxed) {
-            // every request brings the whole object
-            return MergePolicy { gap: u64::MAX, least: u64::MAX, most: u64::MAX, connections: 1 };
+        if self.ranges_are_refused() {
+            // Every request brings the whole object, which can only be read at all where it is not larger than this.
+            return MergePolicy { gap: MOST_WHOLE, least: MOST_WHOLE, most: MOST_WHOLE, connections: 1 };
         }
         self.shared.lock().learned.policy(&self.options)
     }
@@ -197,9 +198,20 @@ impl Host {
         self.suffixes_refused.store(true, Ordering::Relaxed);
     }
 
-    /// It sent an object whole although a part was asked for.
+    /// Whether it sent the last object whole of which a part was asked for.
+    fn ranges_are_refused(&self) -> bool {
+        self.ranges_refused.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn refuses_ranges(&self) {
         self.ranges_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// It sent a part: those who serve one object whole may serve ranges of others.
+    pub(crate) fn serves_ranges(&self) {
+        if self.ranges_are_refused() {
+            self.ranges_refused.store(false, Ordering::Relaxed);
+        }
     }
 }
 

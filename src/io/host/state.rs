@@ -258,7 +258,7 @@ mod tests {
             attempt(&mut state, Instant::now(), End::Good);
         }
         assert_eq!((hedged, state.stats(Instant::now()).hedges), (49, 49));
-        assert_eq!(state.hedge_after(&options), Some(Duration::from_millis(10)));
+        assert_eq!(state.hedge_after(&options), Some(Duration::from_millis(20)));
         let off = NetworkOptions::default();
         assert!(state.hedge_after(&off).is_none() && !state.hedge(&off));
     }

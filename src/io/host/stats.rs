@@ -32,7 +32,7 @@ pub struct HostStats {
     pub window: usize,
     /// How long no request is sent yet, because the host asked for it by `Retry-After`.
     pub paused: Option<Duration>,
-    /// Whether it sent a whole object where a part was asked for.
+    /// Whether it sent a whole object where a part was asked for the last time.
     pub ignores_ranges: bool,
     /// From a request sent to its first byte: the median of the last 64. `None` before the first.
     pub latency: Option<Duration>,

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use super::pace::Random;
 use super::*;
 
+const MIB: u64 = 1 << 20;
+
 fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -289,4 +291,8 @@ fn what_a_host_refuses_is_remembered() {
     host.refuses_suffixes();
     host.refuses_ranges();
     assert!(host.suffixes_are_refused() && hosts.stats()[0].ignores_ranges);
+    assert_eq!((host.merge().target(MIB), host.merge().gap), (64 * MIB, 64 * MIB), "one request an object");
+    host.serves_ranges();
+    assert!(host.suffixes_are_refused() && !hosts.stats()[0].ignores_ranges);
+    assert_eq!(host.merge(), MergePolicy::default());
 }

@@ -77,6 +77,7 @@ pub(super) fn answer(seen: &Seen, object: Option<&Object>, fault: Option<&Fault>
     match fault {
         Some(Fault::Status(status)) => return Response::status(*status),
         Some(Fault::Answer(status, headers)) => return Response { headers: headers.clone(), ..Response::status(*status) },
+        Some(Fault::Document(status, text)) => return Response::new(*status, text.clone().into_bytes()),
         Some(Fault::Redirect(to)) => return Response::status(302).header("Location", to),
         _ => {}
     }

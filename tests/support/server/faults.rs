@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     StatusTimes(u16, Arc<AtomicUsize>),
     /// A status with headers of its own.
     Answer(u16, Vec<(String, String)>),
+    /// A status with a body of its own.
+    Document(u16, String),
     /// No answer at all to suffix ranges but this status.
     NoSuffix(u16),
     /// A redirect to any URL.
