@@ -259,14 +259,14 @@ impl ChunkedArray {
         }
         let call = Arc::new(Call::new(&self.options));
         let span = Span::read(&self.inner.meta.source);
-        let mut stats = self.into_view(&region, output, &call, &span).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
+        let mut stats = self.read_view(&region, output, &call, &span).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
         call.count(&mut stats);
         span.cost(stats.requests, stats.bytes);
         Ok(stats)
     }
 
     /// Reads into a view and waits, once more where the object has changed and the options say so.
-    fn into_view<T: Element, D: Dimension>(
+    fn read_view<T: Element, D: Dimension>(
         &self,
         region: &Region,
         mut output: ArrayViewMut<'_, T, D>,
