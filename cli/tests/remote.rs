@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::server::{Seen, Server};
+use support::server::{Fault, Seen, Server};
 
 const KEY: &str = "canary-key";
 const SECRET: &str = "canary-secret";
@@ -141,4 +141,26 @@ fn a_folder_keeps_what_came_for_the_next_run() {
 
     let output = swath(&server, &["info", "s3://bucket/scene.tif", "--cache-bytes", "1"]);
     assert!(!output.status.success(), "a bound of no folder");
+}
+
+#[test]
+fn a_deadline_and_what_holds_where_objects_change() {
+    let (server, scratch) = (Server::start(), Scratch::new("deadline"));
+    server.put("/scene.tif", fixture("scene.tif"));
+    let url = server.url("/scene.tif");
+    for (command, expected) in [("info", "strong"), ("plan", "strong")] {
+        let output = swath(&server, &[command, &url, "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["consistency"], expected, "{command}");
+    }
+    let out = scratch.path("out.bin");
+    let read = |more: &[&str]| swath(&server, &[&["read", &url, "-o", &out], more].concat());
+    assert!(read(&["--deadline", "60", "--reopen", "--hedge"]).status.success());
+    std::fs::remove_file(&out).unwrap();
+    server.fault("/scene.tif", Fault::Stall(None));
+    let output = read(&["--deadline", "0.2"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not done within 200ms") && !Path::new(&out).exists(), "{said}");
+    assert_eq!(read(&["--deadline", "soon"]).status.code(), Some(2));
 }
