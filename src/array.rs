@@ -106,7 +106,7 @@ impl ChunkedArray {
     ///
     /// A chunk by itself is always of one generation. This tells what holds across chunks: those of a file are pinned to the version of
     /// its header; inner chunks of a shard to that of the shard's index, while shards, and chunks that are objects of their own, are not
-    /// tied to each other: [`Consistency::None`]. What a reference file or an archive names is as it says there.
+    /// tied to each other: [`Consistency::None`]. Members of an archive are pinned to it; what a reference file names is not.
     #[must_use]
     pub fn consistency(&self) -> Consistency {
         self.inner.meta.manifest.consistency()
@@ -259,14 +259,14 @@ impl ChunkedArray {
         }
         let call = Arc::new(Call::new(&self.options));
         let span = Span::read(&self.inner.meta.source);
-        let mut stats = self.into_view(&region, output, &call, &span).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
+        let mut stats = self.read_view(&region, output, &call, &span).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
         call.count(&mut stats);
         span.cost(stats.requests, stats.bytes);
         Ok(stats)
     }
 
     /// Reads into a view and waits, once more where the object has changed and the options say so.
-    fn into_view<T: Element, D: Dimension>(
+    fn read_view<T: Element, D: Dimension>(
         &self,
         region: &Region,
         mut output: ArrayViewMut<'_, T, D>,

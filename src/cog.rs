@@ -136,7 +136,7 @@ impl Cog {
                 None => array,
             },
         };
-        Ok(masked.mask_of_dataset().from_dataset(self.place(Which::Level(level))))
+        Ok(masked.mask_of_dataset().with_origin(self.place(Which::Level(level))))
     }
     /// All levels, full resolution first.
     pub fn levels(&self) -> impl Iterator<Item = Result<ChunkedArray>> + '_ {
@@ -166,7 +166,7 @@ impl Cog {
     /// `Unsupported` for a compression that is not read.
     pub fn mask(&self, level: usize) -> Result<Option<ChunkedArray>> {
         let mask = self.levels.mask(level).map(|mask| self.array(mask)).transpose()?;
-        Ok(mask.map(|mask| mask.from_dataset(self.place(Which::Mask(level)))))
+        Ok(mask.map(|mask| mask.with_origin(self.place(Which::Mask(level)))))
     }
     /// The paths of all directories: `0`, `0.0` for the first sub-directory of the first, `1` …
     #[must_use]
@@ -181,7 +181,7 @@ impl Cog {
         let index: DirectoryIndex = path.parse()?;
         let place = self.file.find(&index)?;
         let found = self.file.directories.get(place).ok_or_else(|| Error::usage(format!("no directory {path}")))?;
-        Ok(self.array(InFile { file: &self.file, directory: found })?.from_dataset(self.place(Which::Directory(path.to_owned()))))
+        Ok(self.array(InFile { file: &self.file, directory: found })?.with_origin(self.place(Which::Directory(path.to_owned()))))
     }
     fn place(&self, which: Which) -> InCog {
         InCog { cog: self.clone(), which }

@@ -281,7 +281,7 @@ impl Group {
             Some(array) => array,
             None => self.lookup(|counters| self.find_array(&path, counters)).await?,
         };
-        Ok(array.from_dataset(InGroup { group: self.clone(), path }))
+        Ok(array.with_origin(InGroup { group: self.clone(), path }))
     }
     /// An array that can be had without asking the store.
     fn known_array(&self, path: &str) -> Result<Option<ChunkedArray>> {

@@ -29,8 +29,11 @@
 //! | know what the numbers of a Zarr mean, and where its cells are | [`Group::coordinates`], [`Group::packing`], [`Group::time_units`], [`Group::georeference`], [`Group::pyramid`], [`cf`] |
 //! | know what its numbers stand for | [`ChunkedArray::read_masked`] for which are valid, [`read_scaled`](ChunkedArray::read_scaled) for quantities |
 //! | go from coordinates to pixels | [`Cog::region_of`], [`Cog::pixel`], [`Cog::coordinates`] |
-//! | know what a read will fetch | [`ChunkedArray::plan`] |
+//! | know what a read will fetch | [`ChunkedArray::plan`], [`plan_masked`](ChunkedArray::plan_masked) |
+//! | bound what it may cost | [`ReadOptions`] in [`SessionOptions`], or by [`ChunkedArray::with_options`] |
+//! | know what holds where objects change | [`ChunkedArray::consistency`], [`Cog::consistency`], [`OnChange`] |
 //! | write Zarr | [`Session::create_zarr`], [`ZarrWriter::array`], [`ArrayWriter::write`] |
+//! | sign requests | [`SessionBuilder::with_signer`] with a [`TokenEndpoint`], a [`StaticToken`], a [`SignWith`] or a [`Signer`] of your own |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
 //!

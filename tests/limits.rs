@@ -20,7 +20,7 @@ fn rows(document: &str, heading: &str) -> BTreeMap<String, String> {
     let section = document.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("no section {heading}"));
     let table = section.lines().skip_while(|line| !line.starts_with("| --- |")).skip(1).take_while(|line| line.starts_with('|'));
     let row = |line: &str| {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
+        let cells: Vec<&str> = line[1..line.len() - 1].split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         assert_eq!(cells.len(), 4, "{line}");
         (cells[0].to_owned(), as_debug(cells[1]))
     };

@@ -41,7 +41,7 @@ impl Origin {
 
 impl ChunkedArray {
     /// Says where it can be had again.
-    pub(crate) fn from_dataset(mut self, dataset: impl Reopen + 'static) -> Self {
+    pub(crate) fn with_origin(mut self, dataset: impl Reopen + 'static) -> Self {
         self.origin = Some(Arc::new(Origin { dataset: Box::new(dataset), newer: Mutex::new(None) }));
         self
     }

@@ -363,15 +363,21 @@ impl Parser for ArchiveParser {
     }
 
     fn supply(&mut self, want: &Want, got: Got) -> Result<()> {
-        let (bytes, size) = match got {
-            Got::Bytes { bytes, size, .. } => (bytes, size),
+        let (bytes, size, version) = match got {
+            Got::Bytes { bytes, size, version } => (bytes, size, version),
             Got::Missing => return Err(Error::not_found(self.object.url())),
             Got::Names(_) => return Err(Error::malformed("a list of names in place of bytes")),
         };
         let url = self.object.clone();
         let in_object = |e: Error| e.in_object(url.url());
         match &mut self.state {
-            State::Tail if matches!(want, Want::Suffix { .. }) => self.take_tail(&bytes, size).map_err(in_object),
+            State::Tail if matches!(want, Want::Suffix { .. }) => {
+                // Members are read of the archive whose list was read.
+                if self.object.version().is_none() {
+                    self.object = self.object.with_version(version);
+                }
+                self.take_tail(&bytes, size).map_err(in_object)
+            }
             State::Directory { want: asked, got, .. } if want == asked => {
                 *got = Some(bytes);
                 Ok(())
@@ -466,7 +472,7 @@ mod tests {
                 };
                 let end = usize::try_from(range.end).unwrap().min(bytes.len());
                 let start = usize::try_from(range.start).unwrap().min(end);
-                let got = Got::Bytes { bytes: bytes.slice(start..end), size: Some(bytes.len() as u64), version: None };
+                let got = Got::Bytes { bytes: bytes.slice(start..end), size: Some(bytes.len() as u64), version: Some("\"v1\"".into()) };
                 if let Err(e) = parser.supply(&want, got) {
                     return (Err(e), steps);
                 }
@@ -502,7 +508,10 @@ mod tests {
                     let at = |span: &ByteSpan| bytes[usize::try_from(span.start).unwrap()..usize::try_from(span.end()).unwrap()].to_vec();
                     match &map[name.strip_prefix("t/").unwrap()] {
                         Reference::Inline(bytes) => assert_eq!(bytes, data),
-                        Reference::Range(span) => assert_eq!(at(span), *data),
+                        Reference::Range(span) => {
+                            assert_eq!(at(span), *data);
+                            assert_eq!(span.object.version().map(|v| &**v), Some("\"v1\""));
+                        }
                         Reference::Deflated { span, size } => {
                             assert_eq!(at(span)[5..], **data);
                             assert_eq!(*size, data.len() as u64);
