@@ -1,6 +1,7 @@
 //! What a host in trouble costs: 1,000 tiles from a server that is 20 ms late, and from one that also answers 503 to one request in ten.
 //!
-//! The ratio of the two is printed behind them. A host's window stays where repeating makes up for what fails, so it is near 0.9.
+//! The ratio of the two is printed behind them. It can be 0.9 at most, as a tenth of the answers is of no use; the rest is the wait of the
+//! last ones before they are sent again. A host's window stays as it is where repeating makes up for what fails.
 
 #[path = "common/mod.rs"]
 #[allow(dead_code, reason = "not all of it is for this")]

@@ -33,6 +33,7 @@
 //! | bound what it may cost | [`ReadOptions`] in [`SessionOptions`], or by [`ChunkedArray::with_options`] |
 //! | know what holds where objects change | [`ChunkedArray::consistency`], [`Cog::consistency`], [`OnChange`] |
 //! | write Zarr | [`Session::create_zarr`], [`ZarrWriter::array`], [`ArrayWriter::write`] |
+//! | sign requests | [`SessionBuilder::with_signer`] with a [`TokenEndpoint`], a [`StaticToken`], a [`SignWith`] or a [`Signer`] of your own |
 //! | bring a store, a codec, a format | [`SessionBuilder::with_store`], [`SessionBuilder::with_codec`], [`Session::array`] |
 //! | bound what comes from outside | [`model::Limits`] in [`SessionOptions`] |
 //!

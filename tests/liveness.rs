@@ -1,6 +1,6 @@
-//! What reads leave behind that were given up: nothing.
+//! What reads leave behind that were given up: nothing. And what they hold while a server sends without end: little.
 //!
-//! File descriptors, threads and the heap are the whole process', so there is one test here.
+//! File descriptors, threads and the heap are the whole process', so the tests run one after the other.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -12,18 +12,24 @@ mod support;
 #[allow(dead_code, reason = "the table of faults uses the rest")]
 mod world;
 
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use common::watch::{LONG, poll_for, until};
 use futures_util::future::join_all;
-use heap::{Counting, live};
+use heap::{Counting, live, peak_of};
 use support::server::{Fault, Server};
 use swath::model::Region;
 use swath::{ChunkedArray, ReadOptions};
-use world::{CHUNK, Kind, Packed, Reader, SIZE, read, region, session, source, truth, wait};
+use world::{CHUNK, Kind, Packed, Reader, SIZE, hasty, read, region, session, source, truth, wait, window};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const READS: usize = 10_000;
 const AT_ONCE: usize = 200;
@@ -95,6 +101,7 @@ fn out_of_time(arrays: &[ChunkedArray]) {
 
 #[test]
 fn stalled_reads_leave_nothing_behind() {
+    let _alone = alone();
     let (server, source) = (Server::start(), source(9));
     let session = session(|o| o.network.connections_per_host = 48);
     let arrays: Vec<ChunkedArray> = [Reader::Cog, Reader::Shard, Reader::Plain]
@@ -118,15 +125,42 @@ fn stalled_reads_leave_nothing_behind() {
         }
         settled();
         assert!(server.count_all() - sent >= READS / 2 / AT_ONCE * 8, "the reads reach the server");
-        let end = std::time::Instant::now() + LONG;
+        let end = Instant::now() + LONG;
         while !held(&server).is_back_at(before) {
-            assert!(std::time::Instant::now() < end, "{how}: {before:?} before, {:?} after {READS} reads", held(&server));
+            assert!(Instant::now() < end, "{how}: {before:?} before, {:?} after {READS} reads", held(&server));
             std::thread::sleep(Duration::from_millis(10));
         }
         // And the places of all those requests are free.
         server.heal_all();
         for array in &arrays {
             assert_eq!(wait(read(array, &region(0, 0, SIZE))).unwrap(), truth(&source, &region(0, 0, SIZE)), "{how}");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_end_is_not_held() {
+    let _alone = alone();
+    let faults = [
+        Fault::Flood(1 << 30),
+        Fault::Interim(None),
+        Fault::Endless { told: true },
+        Fault::Length(1 << 40),
+        Fault::Length(1 << 63),
+        Fault::Told(|a, _, _| Some(format!("bytes {a}-{0}/{0}", u64::MAX))),
+        Fault::Long(1 << 20),
+    ];
+    for reader in [Reader::Cog, Reader::Shard, Reader::Plain] {
+        let (server, source) = (Server::start(), source(10));
+        reader.serve(&server, &source, Packed::Raw);
+        let session = session(hasty);
+        let array = wait(reader.open(&session, &server)).unwrap();
+        for fault in &faults {
+            server.fault(reader.target(), fault.clone());
+            let (result, peak) = peak_of(|| wait(read(&array, &window())));
+            let is_range_fault = matches!(fault, Fault::Told(_) | Fault::Long(_));
+            assert!(result.is_err() || (reader == Reader::Plain && is_range_fault), "{reader:?} under {fault:?}");
+            assert!(peak < 8 << 20, "{reader:?} under {fault:?}: {peak} bytes");
         }
     }
 }

@@ -203,7 +203,7 @@ fn a_late_answer_is_not_waited_for() {
         options.network.hedge = true;
         options.network.first_byte_timeout = Duration::from_secs(120);
     });
-    world.server.set_latency(Duration::from_millis(20));
+    world.server.set_latency(Duration::from_millis(60));
     assert_eq!(world.failed(0..400, 8), 0);
     let before = world.stats();
     // one in ten is never answered; what is sent a second time is
@@ -216,7 +216,8 @@ fn a_late_answer_is_not_waited_for() {
     assert!(stats.hedges >= before.hedges + 4, "{stats:?}");
     assert!(stats.hedges * 20 <= stats.requests, "one in twenty at most: {stats:?}");
     assert_eq!((stats.timeouts, stats.retries), (0, 0));
-    assert_eq!(stats.requests, 1 + 440 + stats.hedges, "opening, reading, and what was sent twice");
+    assert!((445..=441 + stats.hedges).contains(&stats.requests), "opening, reading, and what was sent twice: {stats:?}");
+    assert!(stats.latency.is_some_and(|l| l < Duration::from_secs(1)), "{stats:?}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Every pixel tells its generation, and no two generations are packed to the same length: neither may old offsets be used on new bytes,
 //! nor pixels of two generations stand in one result.
 
+#![allow(clippy::cast_possible_truncation, reason = "arrays of the tests' own are small")]
+
 mod common;
 mod support;
 
@@ -135,7 +137,7 @@ impl Race<'_> {
     /// Half of the readers keep nothing, and open anew; half keep what fits, which is less than the object, and read from what they opened
     /// as long as it goes.
     fn read(&self, reader: u64, over: &dyn Fn() -> bool) {
-        let hot = reader % 2 == 0;
+        let hot = reader.is_multiple_of(2);
         let session = session(hot, reader >= 2);
         let mut opened: Option<(ChunkedArray, usize)> = None;
         for n in 0_u64.. {

@@ -76,6 +76,39 @@ fn the_same_bytes_over_http_and_s3() {
 }
 
 #[test]
+fn tokens_come_from_the_environment() {
+    let (server, scratch) = (Server::start(), Scratch::new("tokens"));
+    server.put("/bucket/scene.tif", fixture("scene.tif"));
+    let url = server.url("/bucket/scene.tif");
+    let run = |token: Option<&str>, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_swath"));
+        command.args([&["read", &url, "--region", ":,0:10,0:10", "-o", &scratch.path("out.bin")], arguments].concat());
+        command.env_remove("SWATH_SAS_TOKEN").envs(token.map(|t| ("SWATH_SAS_TOKEN", t)));
+        command.output().unwrap()
+    };
+    let output = run(Some("?sp=r&sig=canary-token"), &["--sas-token"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen = server.take_seen();
+    assert!(!seen.is_empty() && seen.iter().all(|s| s.query.as_deref() == Some("sp=r&sig=canary-token")), "{seen:?}");
+
+    for (token, arguments, said) in [
+        (None, &["--sas-token"][..], "SWATH_SAS_TOKEN"),
+        (Some(""), &["--sas-token"], "SWATH_SAS_TOKEN"),
+        (Some("canary-token\n"), &["--sas-token"], "cannot stand in a query"),
+        (None, &["--sas-token", "--anon"], "--anon"),
+        (None, &["--sign", "nobody"], "nobody"),
+        (None, &["--token-endpoint", "https://h/{acount}"], "{account}"),
+        (None, &["--token-endpoint", "https://h/{account}", "--collection", "c"], "{collection}"),
+        (None, &["--collection", "c"], "--token-endpoint"),
+    ] {
+        let output = run(token, arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(said) && !error.contains("canary"), "{arguments:?}: {error}");
+    }
+    assert!(server.take_seen().is_empty());
+}
+
+#[test]
 fn a_refusal_is_one_line_without_secrets() {
     let (server, scratch) = (Server::start(), Scratch::new("refused"));
     let out = scratch.path("out.bin");
@@ -87,6 +120,27 @@ fn a_refusal_is_one_line_without_secrets() {
         assert!(!said.contains("canary"), "{said}");
         assert!(!Path::new(&out).exists());
     }
+}
+
+#[test]
+fn a_folder_keeps_what_came_for_the_next_run() {
+    let (server, scratch) = (Server::start(), Scratch::new("cache"));
+    server.put("/bucket/scene.tif", fixture("scene.tif"));
+    let folder = scratch.path("kept");
+    let kept: [&str; 4] = ["--cache", &folder, "--cache-bytes", "50000000"];
+    for url in [server.url("/bucket/scene.tif"), "s3://bucket/scene.tif".to_owned()] {
+        let (first, asked) = read(&server, &scratch, &url, &kept);
+        let (second, asked_again) = read(&server, &scratch, &url, &kept);
+        assert!(first == second && !asked.is_empty(), "{url}");
+        assert_eq!(asked_again, [], "{url}");
+    }
+    // The same name at another endpoint is another object.
+    let other = Server::start();
+    other.put("/bucket/scene.tif", fixture("scene.tif"));
+    assert!(!read(&other, &scratch, "s3://bucket/scene.tif", &kept).1.is_empty());
+
+    let output = swath(&server, &["info", "s3://bucket/scene.tif", "--cache-bytes", "1"]);
+    assert!(!output.status.success(), "a bound of no folder");
 }
 
 #[test]

@@ -68,11 +68,12 @@ impl ArrayInner {
     pub(crate) fn most_stored(&self) -> u64 {
         self.most_stored
     }
-    pub(crate) fn cached_chunk(&self, chunk: u64) -> Option<Bytes> {
-        if self.session.cache_decoded { self.session.io.memory().chunk(self.id, chunk) } else { None }
+    /// A decoded chunk, where it is of this version of its object: those of one object are never taken out of two of its versions.
+    pub(crate) fn cached_chunk(&self, chunk: u64, version: Option<&Arc<str>>) -> Option<Bytes> {
+        if self.session.cache_decoded { self.session.io.memory().chunk(self.id, chunk, version) } else { None }
     }
-    pub(crate) fn keep_chunk(&self, chunk: u64, bytes: Bytes) {
-        self.session.io.memory().keep_chunk(self.id, &self.meta.source, chunk, bytes);
+    pub(crate) fn keep_chunk(&self, chunk: u64, version: Option<Arc<str>>, bytes: Bytes) {
+        self.session.io.memory().keep_chunk(self.id, &self.meta.source, chunk, version, bytes);
     }
     /// Drops what the caches hold of it.
     pub(crate) fn forget(&self) {

@@ -1,5 +1,6 @@
 //! From a region to the places of its chunks: what a read will fetch, in which batches, and what that will cost.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::pin::pin;
@@ -111,17 +112,23 @@ pub(crate) struct Batch {
     pub(crate) stored: u64,
 }
 
-/// The pages that this plan has read, beside those of the session's cache.
+/// The pages that this plan has read, or found in the session's cache: all of its chunks are found by the same ones.
 struct Read<'a> {
     array: &'a ArrayInner,
-    here: HashMap<PageId, Arc<Page>>,
+    here: RefCell<HashMap<PageId, Arc<Page>>>,
     pages: u64,
     refetched: u64,
 }
 
 impl Pages for Read<'_> {
     fn get(&self, id: PageId) -> Option<Arc<Page>> {
-        self.here.get(&id).cloned().or_else(|| self.array.cached_page(id))
+        let mut here = self.here.borrow_mut();
+        if let Some(page) = here.get(&id) {
+            return Some(page.clone());
+        }
+        let page = self.array.cached_page(id)?;
+        here.insert(id, page.clone());
+        Some(page)
     }
 }
 
@@ -131,7 +138,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     let chunks = ChunkBox::of(&array.meta.grid, region);
     Limits::check("max_read_chunks", chunks.len() as u64, limits.max_read_chunks)?;
     let mut parts: Vec<Source> = crate::model::reserve("parts of a read", chunks.len())?;
-    let mut read = Read { array, here: HashMap::new(), pages: 0, refetched: 0 };
+    let mut read = Read { array, here: RefCell::default(), pages: 0, refetched: 0 };
     let mut unread: Vec<usize> = Vec::new();
     let mut pages: BTreeSet<PageId> = BTreeSet::new();
     for number in 0..chunks.len() {
@@ -181,12 +188,9 @@ async fn breathe(number: usize) {
 
 /// The place of one chunk, or the page that must be read before.
 fn locate(array: &ArrayInner, index: &[u64], pages: &dyn Pages) -> Result<Result<Source, PageId>> {
-    if let Some(bytes) = array.cached_chunk(array.meta.grid.linear(index)) {
-        return Ok(Ok(Source::Decoded(bytes)));
-    }
     let limits = array.limits();
-    Ok(Ok(match array.meta.manifest.locate(index, &array.meta.grid, pages)? {
-        Location::Absent => Source::Absent,
+    let source = match array.meta.manifest.locate(index, &array.meta.grid, pages)? {
+        Location::Absent => return Ok(Ok(Source::Absent)),
         Location::Inline(bytes) => Source::Inline(bytes),
         Location::At { span, chain } => {
             Limits::check("max_stored_bytes", span.length, limits.max_stored_bytes)?;
@@ -194,7 +198,9 @@ fn locate(array: &ArrayInner, index: &[u64], pages: &dyn Pages) -> Result<Result
         }
         Location::Whole { key, missing } => Source::Fetch { want: Want::Whole { object: key, most: array.most_stored() }, chain: 0, missing },
         Location::Unread(page) => return Ok(Err(page)),
-    }))
+    };
+    let version = if let Source::Fetch { want, .. } = &source { want.object().version() } else { None };
+    Ok(Ok(array.cached_chunk(array.meta.grid.linear(index), version).map_or(source, Source::Decoded)))
 }
 
 /// Reads pages, all at once; one that lies behind another page leads to that one.
@@ -205,13 +211,13 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &[PageId], read: &mut Read<'_>
     for id in ids {
         let spec = array.meta.manifest.page(*id, read, limits)?;
         match &spec.place {
-            PagePlace::Absent => array.keep_page(*id, Page::Absent, &mut read.here),
+            PagePlace::Absent => array.keep_page(*id, Page::Absent, read.here.get_mut()),
             // The next round of planning is told of that page by `locate`.
             PagePlace::Unread(_) => {}
             PagePlace::Inline(parts) => {
                 let parts = parts.clone();
                 let page = parse_page(array, *id, spec, parts).await?;
-                array.keep_page(*id, page, &mut read.here);
+                array.keep_page(*id, page, read.here.get_mut());
             }
             PagePlace::Wants(of_page) => {
                 let first = wants.len();
@@ -238,7 +244,7 @@ async fn read_pages(array: &Arc<ArrayInner>, ids: &[PageId], read: &mut Read<'_>
             }
             page => page?,
         };
-        array.keep_page(id, page, &mut read.here);
+        array.keep_page(id, page, read.here.get_mut());
     }
     Ok(())
 }

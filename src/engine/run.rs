@@ -195,7 +195,7 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
 enum Stored {
     Absent,
     Decoded(Bytes),
-    Encoded { bytes: Bytes, chain: u16 },
+    Encoded { bytes: Bytes, chain: u16, version: Option<Arc<str>> },
 }
 
 /// Fetches a batch, sends each chunk to be decoded as it lands, and ends when all of its jobs have.
@@ -217,7 +217,7 @@ async fn run_batch(
                 continue;
             }
             Source::Fetch { .. } => continue,
-            Source::Inline(bytes) => Stored::Encoded { bytes: bytes.clone(), chain: 0 },
+            Source::Inline(bytes) => Stored::Encoded { bytes: bytes.clone(), chain: 0, version: None },
             Source::Decoded(bytes) => {
                 shared.clock.cached.fetch_add(1, Ordering::Relaxed);
                 Stored::Decoded(bytes.clone())
@@ -237,7 +237,7 @@ async fn run_batch(
         let number = numbers[at];
         let Source::Fetch { want, chain, missing } = &parts[number] else { continue };
         let arrived = match (got, missing) {
-            (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes, chain: *chain }),
+            (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes, chain: *chain, version: want.object().version().cloned() }),
             (Ok(_), Missing::Fill) => Ok(Stored::Absent),
             (Ok(_), Missing::Error) => Err(Error::not_found(want.object().url())),
             (Err(e), _) => Err(e),
@@ -296,7 +296,8 @@ fn decoded_once(
         let Got::Bytes { bytes, .. } = shared.array.session.io.refetch(&want, &counters).await.map_err(|again| again.caused_by(e.clone()))? else {
             return Err(e);
         };
-        send(&shared, vec![(number, Stored::Encoded { bytes, chain })], permits).await.0
+        let version = want.object().version().cloned();
+        send(&shared, vec![(number, Stored::Encoded { bytes, chain, version })], permits).await.0
     }
 }
 
@@ -332,13 +333,13 @@ impl Shared {
     fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
         let index = self.chunks.index(number);
         let grid = &self.array.meta.grid;
-        let (bytes, chain) = match stored {
+        let (bytes, chain, version) = match stored {
             Stored::Absent => {
                 self.clock.absent.fetch_add(1, Ordering::Relaxed);
                 return self.fill(number);
             }
             Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
-            Stored::Encoded { bytes, chain } => (bytes, self.array.chain(chain)?),
+            Stored::Encoded { bytes, chain, version } => (bytes, self.array.chain(chain)?, version),
         };
         self.clock.stored(bytes.len());
         let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
@@ -372,7 +373,7 @@ impl Shared {
                     let validity = scratch.codec.validity.take();
                     // What is kept has no validity of its own: all of it is valid.
                     if validity.is_none() {
-                        self.array.keep_chunk(grid.linear(&index), decoded.clone());
+                        self.array.keep_chunk(grid.linear(&index), version, decoded.clone());
                     }
                     return self.place(number, &index, &decoded, validity.as_deref());
                 }

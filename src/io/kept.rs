@@ -77,35 +77,29 @@ impl Kept {
         let Some(wanted) = numbers.iter().map(|&n| wants.get(n).and_then(|want| wanted(stores, want))).collect::<Option<Vec<_>>>() else {
             return left;
         };
+        let first = wanted.first().cloned();
         let mut open: Vec<(usize, Wanted)> = numbers.iter().copied().zip(wanted).collect();
-        let patience = Instant::now() + PATIENCE;
-        let fits = |number: usize, found: &OnDisk| !matches!(wants[number], Want::Whole { most, .. } if found.bytes.len() as u64 > most);
-        while !open.is_empty() {
-            let found = disk.get(open.iter().map(|(_, wanted)| wanted.clone()).collect()).await;
-            let mut rest = Vec::new();
-            for ((number, wanted), found) in open.into_iter().zip(found) {
-                match found.filter(|found| fits(number, found)) {
-                    Some(found) => tell(number, self.remember(&wants[number], found)),
-                    None => rest.push((number, wanted)),
-                }
-            }
-            open = rest;
-            let Some((number, first)) = open.first() else { break };
-            match disk.wait_or_lead(first, patience).await {
-                // What was fetched with it is there too, by and by.
-                Ok(found) if fits(*number, &found) => {
-                    tell(*number, self.remember(&wants[*number], found));
-                    open.remove(0);
-                }
-                Ok(_) => break,
-                Err(lease) => {
-                    left.lease = lease;
-                    break;
-                }
-            }
+        self.take_from(disk, wants, &mut open, &tell).await;
+        if let Some(first) = first.filter(|_| !open.is_empty()) {
+            left.lease = disk.lease(&first, Instant::now() + PATIENCE).await;
+            self.take_from(disk, wants, &mut open, &tell).await;
         }
         left.numbers = open.into_iter().map(|(number, _)| number).collect();
         left
+    }
+
+    /// Tells what is there, and leaves what is not.
+    async fn take_from(&self, disk: &Arc<Disk>, wants: &[Want], open: &mut Vec<(usize, Wanted)>, tell: &impl Fn(usize, Got)) {
+        let mut found = disk.get(open.iter().map(|(_, wanted)| wanted.clone()).collect()).await.into_iter();
+        open.retain(|&(number, _)| {
+            let want = &wants[number];
+            let Some(found) = found.next().flatten() else { return true };
+            if matches!(want, Want::Whole { most, .. } if found.bytes.len() as u64 > *most) {
+                return true;
+            }
+            tell(number, self.remember(want, found));
+            false
+        });
     }
 
     /// What was on disk is in memory from now on, as old as it is.

@@ -30,7 +30,8 @@ enum Key {
 enum Value {
     Stored(Stored),
     Page(Arc<Page>, ObjectKey),
-    Chunk(Bytes, ObjectKey),
+    /// Of this array, and of this version of the object that it is stored in.
+    Chunk(Bytes, ObjectKey, Option<Arc<str>>),
     Parsed(Arc<dyn Any + Send + Sync>, Instant),
 }
 
@@ -93,17 +94,17 @@ impl Memory {
         self.cache.insert(Key::Parsed(object.with_version(None), TypeId::of::<T>()), Value::Parsed(parsed, came), weight);
     }
 
-    /// A decoded chunk of an array.
-    pub(crate) fn chunk(&self, array: u64, chunk: u64) -> Option<Bytes> {
+    /// A decoded chunk of an array, as it is in this version of its object.
+    pub(crate) fn chunk(&self, array: u64, chunk: u64, version: Option<&Arc<str>>) -> Option<Bytes> {
         match self.cache.get(&Key::Chunk(array, chunk)) {
-            Some(Value::Chunk(bytes, _)) => Some(bytes),
+            Some(Value::Chunk(bytes, _, of)) if of.as_ref() == version => Some(bytes),
             _ => None,
         }
     }
 
-    pub(crate) fn keep_chunk(&self, array: u64, source: &ObjectKey, chunk: u64, bytes: Bytes) {
+    pub(crate) fn keep_chunk(&self, array: u64, source: &ObjectKey, chunk: u64, version: Option<Arc<str>>, bytes: Bytes) {
         let weight = bytes.len() as u64;
-        self.cache.insert(Key::Chunk(array, chunk), Value::Chunk(bytes, source.clone()), weight);
+        self.cache.insert(Key::Chunk(array, chunk), Value::Chunk(bytes, source.clone(), version), weight);
     }
 
     /// A parsed page of an array's chunk table.
@@ -136,7 +137,7 @@ impl Memory {
     pub(super) fn forget(&self, url: &str) {
         self.cache.retain(|key, value| match (key, value) {
             (Key::Stored(object, _) | Key::Parsed(object, _), _) => !is_below(object.url(), url),
-            (_, Value::Page(_, source) | Value::Chunk(_, source)) => !is_below(source.url(), url) && !is_below(url, source.url()),
+            (_, Value::Page(_, source) | Value::Chunk(_, source, _)) => !is_below(source.url(), url) && !is_below(url, source.url()),
             _ => false,
         });
     }
@@ -200,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_is_one_of_a_version() {
+        let memory = Memory::new(1 << 20);
+        let [old, new] = [Some(Arc::<str>::from("old")), Some("new".into())];
+        memory.keep_chunk(1, &ObjectKey::new("https://h/a"), 0, old.clone(), Bytes::from_static(b"c"));
+        assert!(memory.chunk(1, 0, old.as_ref()).is_some());
+        assert!(memory.chunk(1, 0, new.as_ref()).is_none());
+        assert!(memory.chunk(1, 0, None).is_none());
+    }
+
+    #[test]
     fn forgetting_takes_all_kinds_at_and_below_a_url_and_nothing_else() {
         let now = Instant::now();
         let fill = || {
@@ -208,7 +219,7 @@ mod tests {
                 let key = ObjectKey::new(url);
                 memory.keep_stored(&key, Piece::Whole, stored("1", None, now));
                 memory.keep_parsed(&key, Arc::new(array), 10, now);
-                memory.keep_chunk(array, &key, 0, Bytes::from_static(b"c"));
+                memory.keep_chunk(array, &key, 0, None, Bytes::from_static(b"c"));
                 memory.keep_page(array, &key, PageId { level: 0, number: 0 }, Arc::new(Page::Absent));
             }
             memory
@@ -219,7 +230,7 @@ mod tests {
                 let at_hand = [
                     memory.stored(&key, &Piece::Whole, now, FRESH).is_some(),
                     memory.parsed::<u64>(&key, now, FRESH).is_some(),
-                    memory.chunk(array, 0).is_some(),
+                    memory.chunk(array, 0, None).is_some(),
                     memory.page(array, PageId { level: 0, number: 0 }).is_some(),
                 ];
                 at_hand.iter().filter(|there| **there).count()

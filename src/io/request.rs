@@ -230,7 +230,7 @@ impl Asker<'_> {
     }
 
     async fn attempt(&self, part: &Part, key: &ObjectKey, begun: &mut Option<Begun>, sink: &mut dyn Sink, slot: &mut Slot) -> Result<Attempt, Lost> {
-        let came = match self.answer(part, key).await? {
+        let came = match self.answer(part, key, slot).await? {
             Answer::Missing => return Ok(Attempt::Missing),
             Answer::NotSo(why) => return Ok(Attempt::NotSo(why)),
             Answer::Came(came) => came,
@@ -350,7 +350,7 @@ impl Asker<'_> {
     }
 
     /// The head of the answer; of the first of two where the first request keeps it waiting for longer than nearly all before.
-    async fn answer(&self, part: &Part, key: &ObjectKey) -> Result<Answer, Lost> {
+    async fn answer(&self, part: &Part, key: &ObjectKey, slot: &mut Slot) -> Result<Answer, Lost> {
         let Some(after) = self.host.hedge_after() else { return self.send(part, key).await };
         let first = std::pin::pin!(self.send(part, key));
         let late = std::pin::pin!(tokio::time::sleep(after));
@@ -360,16 +360,18 @@ impl Asker<'_> {
             Either::Right(((), first)) => first,
         };
         let second = std::pin::pin!(async {
-            let mut slot = self.admit(part).await?;
-            let answer = self.send(part, key).await?;
-            slot.answered();
-            slot.done();
-            Ok(answer)
+            let slot = self.admit(part).await?;
+            Ok::<_, Lost>((self.send(part, key).await?, slot))
         });
+        let mut of_second = |(answer, second): (Answer, Slot)| {
+            slot.overtaken_by(&second);
+            answer
+        };
         match select(first, second).await {
-            Either::Left((Err(_), other)) => other.await,
-            Either::Right((Err(_), other)) => other.await,
-            Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+            Either::Left((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(_), second)) => second.await.map(of_second),
+            Either::Right((Ok(both), _)) => Ok(of_second(both)),
+            Either::Right((Err(_), first)) => first.await,
         }
     }
 

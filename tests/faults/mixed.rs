@@ -125,7 +125,7 @@ fn no_fault_makes_a_wrong_byte() {
         }
     }
     server.only_count();
-    let sessions = [session(patient), session(|o| (patient(o), cached(o)).1)];
+    let sessions = [session(patient), session(|o| (patient(o), cached(o), o.network.hedge = true).2)];
     // A chunk without a checksum, of an object whose length no answer tells, is what it is: so none but the COG is read raw.
     let subjects = [(Reader::Cog, "raw"), (Reader::Cog, "summed"), (Reader::Shard, "summed"), (Reader::Plain, "summed")];
     let arrays: Vec<ChunkedArray> = (0..TASKS)

@@ -1,10 +1,10 @@
 //! Redirects: followed within an origin; across one only where it is allowed, and then with nothing of the caller's.
 
 use swath::model::Secret;
-use swath::{Redirects, Result, Session};
+use swath::{Redirects, Result, Session, StaticToken};
 
 use crate::support::server::{Fault, Seen, Server};
-use crate::world::{Kind, Packed, Reader, read, session, source, truth, wait, window};
+use crate::world::{Kind, Packed, Reader, read, session, signing_session, source, truth, wait, window};
 
 const CANARY: &str = "CANARY";
 
@@ -38,19 +38,26 @@ fn elsewhere() -> Vec<(Server, String)> {
 
 #[test]
 fn nothing_of_the_callers_reaches_another_origin() {
-    let secrets: [(&str, &str, &str, bool); 4] = [
-        ("a header", "", "", true),
-        ("a query", "", "?sig=CANARY", false),
-        ("a user", "CANARY:CANARY@", "", false),
-        ("all of them", "CANARY:CANARY@", "?sig=CANARY", true),
+    // The name, a user, a query, whether there is a header, and whether requests are signed.
+    let secrets = [
+        ("a header", "", "", true, false),
+        ("a query", "", "?sig=CANARY", false, false),
+        ("a user", "CANARY:CANARY@", "", false, false),
+        ("a signature", "", "", false, true),
+        ("all of them", "CANARY:CANARY@", "?sig=CANARY", true, true),
     ];
     for (other, url) in elsewhere() {
         other.put("/image.tif", Reader::Cog.objects(&source(1), Packed::Raw).remove(0).1);
         for policy in [Redirects::SameOrigin, Redirects::AnyHost] {
-            for (what, user, query, header) in secrets {
+            for (what, user, query, header, signed) in secrets {
                 for status in [301, 302, 303, 307, 308] {
                     let from = Server::start();
-                    let session = session(|o| {
+                    let mut signer = StaticToken::new();
+                    if signed {
+                        signer = signer.with_token(&from.url("/"), Secret::new("token=CANARY")).unwrap();
+                        signer = signer.with_header(&from.url("/"), "x-signature", Secret::new(CANARY)).unwrap();
+                    }
+                    let session = signing_session(signer, |o| {
                         o.network.redirects = policy;
                         if header {
                             o.headers.push(("x-api-key".into(), Secret::new(CANARY)));

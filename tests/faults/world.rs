@@ -1,10 +1,11 @@
 //! One array of 64 x 64 in chunks of 16 x 16, served as every reader finds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ndarray::Ix3;
 use swath::model::{DataType, Region};
-use swath::{ChunkedArray, ErrorKind, Result, Session, SessionOptions};
+use swath::{ChunkedArray, ErrorKind, Result, Session, SessionOptions, StaticToken};
 
 use crate::common::source::native;
 use crate::common::{Fill, Source, tiff, zarr};
@@ -107,13 +108,18 @@ impl Reader {
 
 /// A session of no caches but that of chunk tables, which waits for nothing.
 pub(crate) fn session(change: impl FnOnce(&mut SessionOptions)) -> Session {
+    signing_session(StaticToken::new(), change)
+}
+
+/// As [`session`], with signatures.
+pub(crate) fn signing_session(signer: StaticToken, change: impl FnOnce(&mut SessionOptions)) -> Session {
     let mut options = SessionOptions::default();
     (options.threads, options.cache_stored, options.cache_decoded) = (1, false, false);
     options.network.attempts = 3;
     options.network.backoff = Duration::from_millis(5);
     options.network.backoff_most = Duration::from_millis(50);
     change(&mut options);
-    Session::with_options(options).unwrap()
+    Session::builder(options).with_signer(Arc::new(signer)).build().unwrap()
 }
 
 /// Time-outs that are met by whoever answers at all.

@@ -1,4 +1,7 @@
 //! Who of several processes fetches what all of them want.
+//!
+//! A lease is of all that is fetched together, named by the first entry of it, and is held until the last is written: who waited for it
+//! finds all of them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};

@@ -122,48 +122,47 @@ impl Disk {
             // What an opening read before it knew the version.
             names.push(Name::new(&wanted.object, None, &wanted.piece));
         }
-        names.into_iter().find_map(|name| match self.folder.read(&name)? {
-            Found::Entry(Entry { bytes, size, version, came }) => {
-                let since = now.duration_since(UNIX_EPOCH + Duration::from_millis(came));
-                // What came in the future came when another clock was in force.
-                let is_fresh = since.as_ref().is_ok_and(|age| *age < self.fresh_for);
-                let is_of_version = wanted.version.as_ref().is_none_or(|pinned| version.as_ref() == Some(pinned));
-                // A version that is made of a time and a size may be that of two generations.
-                let fits = is_of_version && (is_fresh || is_strong(wanted.version.as_ref()));
-                fits.then(|| OnDisk { bytes, size, version, age: since.unwrap_or_default() })
-            }
+        names.into_iter().find_map(|name| {
+            let Entry { bytes, size, version, came } = self.entry(name)?;
+            let since = now.duration_since(UNIX_EPOCH + Duration::from_millis(came));
+            // What came in the future came when another clock was in force.
+            let is_fresh = since.as_ref().is_ok_and(|age| *age < self.fresh_for);
+            let is_of_version = wanted.version.as_ref().is_none_or(|pinned| version.as_ref() == Some(pinned));
+            // A version that is made of a time and a size may be that of two generations.
+            let fits = is_of_version && (is_fresh || is_strong(wanted.version.as_ref()));
+            fits.then(|| OnDisk { bytes, size, version, age: since.unwrap_or_default() })
+        })
+    }
+
+    fn entry(&self, name: Name) -> Option<Entry> {
+        if let Some(pending) = self.writer.pending(&name) {
+            return Some(Entry::clone(&pending));
+        }
+        match self.folder.read(&name)? {
+            Found::Entry(entry) => Some(entry),
             Found::Other => None,
             Found::Damaged => {
                 self.writer.send(Job::RemoveDamaged(name));
                 None
             }
-        })
+        }
     }
 
-    /// Asks to be the one of all processes that fetches this. Where another one does, waits for it, but not longer than this; what it
-    /// brought is the answer. Else the caller is to fetch, and to give the lease, where there is one, to [`put`](Self::put).
-    pub(crate) async fn wait_or_lead(self: &Arc<Self>, wanted: &Wanted, until: Instant) -> std::result::Result<OnDisk, Option<Arc<Lease>>> {
-        let name = wanted.name();
+    /// Asks to be the one of all processes that fetches what begins with this, and waits where another one does, but not longer than `until`.
+    /// What was wanted may be there by then. The lease goes to [`put`](Self::put); without one, others may fetch the same.
+    pub(crate) async fn lease(self: &Arc<Self>, first: &Wanted, until: Instant) -> Option<Arc<Lease>> {
+        let name = first.name();
         let mut pause = LOOKS[0];
         loop {
-            let (disk, one, name) = (self.clone(), wanted.clone(), name.clone());
-            let ask = move || match disk.leases.ask(&disk.folder.leases(), &name) {
-                // Whoever held it before may just have brought it.
-                Asked::Granted(lease) => match disk.look(&one, SystemTime::now()) {
-                    Some(found) => Some(Ok(found)),
-                    None => Some(Err(Some(Arc::new(lease)))),
-                },
-                Asked::Without => Some(Err(None)),
-                Asked::Taken => None,
-            };
-            match tokio::task::spawn_blocking(ask).await {
-                Ok(Some(answer)) => return answer,
-                Ok(None) if self.is_patient() && Instant::now() < until => {}
-                Ok(None) => {
+            let (disk, name) = (self.clone(), name.clone());
+            match tokio::task::spawn_blocking(move || disk.leases.ask(&disk.folder.leases(), &name)).await {
+                Ok(Asked::Granted(lease)) => return Some(Arc::new(lease)),
+                Ok(Asked::Taken) if self.is_patient() && Instant::now() < until => {}
+                Ok(Asked::Taken) => {
                     self.impatient.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Instant::now() + IMPATIENT);
-                    return Err(None);
+                    return None;
                 }
-                Err(_) => return Err(None),
+                Ok(Asked::Without) | Err(_) => return None,
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOKS[1]);

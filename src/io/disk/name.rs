@@ -15,7 +15,7 @@ pub(crate) struct Lasting {
 }
 
 /// What an entry is of. Its text stands in the entry; its file is named by two hashes of it, which need not tell all texts apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     text: String,
     object: u64,

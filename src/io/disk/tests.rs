@@ -259,27 +259,27 @@ fn a_lease_that_is_held_outlives_a_recovery() {
 }
 
 #[test]
-fn who_waits_for_a_lease_gets_what_its_holder_brought() {
+fn who_waits_for_a_lease_finds_all_that_its_holder_brought() {
     let scratch = Scratch::new();
     let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));
-    let wanted = wanted("https://h/a", Some("A"), 0);
+    let of = |number: u64| wanted("https://h/a", Some("A"), number);
     wait(async {
-        let Err(Some(lease)) = one.wait_or_lead(&wanted, soon()).await else { panic!("nobody fetches it") };
+        let lease = one.lease(&of(0), soon()).await.expect("nobody fetches it");
         let waits = tokio::spawn({
-            let (other, wanted) = (other.clone(), wanted.clone());
-            async move { other.wait_or_lead(&wanted, soon()).await.ok().map(|found| found.bytes) }
+            let (other, all) = (other.clone(), (0..20).map(of).collect::<Vec<_>>());
+            async move {
+                let lease = other.lease(&all[0], soon()).await;
+                (lease.is_some(), other.get(all).await.into_iter().flatten().count())
+            }
         });
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(!waits.is_finished());
-        one.put(&wanted, Bytes::from_static(b"brought"), None, Some("A".into()), Some(lease));
-        assert_eq!(waits.await.unwrap().as_deref(), Some(&b"brought"[..]));
-        let wanted = self::wanted("https://h/b", None, 0);
-        // One that gives up without bringing anything leaves it to the next.
-        let Err(Some(lease)) = one.wait_or_lead(&wanted, soon()).await else { panic!("nobody fetches it now") };
+        for number in 0..20 {
+            one.put(&of(number), Bytes::from_static(b"brought"), None, Some("A".into()), Some(lease.clone()));
+        }
         drop(lease);
-        assert!(matches!(other.wait_or_lead(&wanted, soon()).await, Err(Some(_))));
+        assert_eq!(waits.await.unwrap(), (true, 20));
     });
-    one.settle();
 }
 
 #[test]
@@ -290,13 +290,16 @@ fn a_process_that_holds_the_lock_holds_up_nobody_for_ever() {
     disk.settle();
     let lock = fs::File::open(scratch.0.join("lock")).unwrap();
     lock.lock().unwrap();
-    disk.put(&wanted("https://h/b", None, 0), Bytes::from_static(b"x"), None, Some("A".into()), None);
+    let later = wanted("https://h/b", None, 0);
+    disk.put(&later, Bytes::from_static(b"x"), None, Some("A".into()), None);
     assert!(get(&disk, &one).is_some(), "reading takes no lock");
+    assert!(get(&disk, &later).is_some(), "what waits to be written is to be had by who put it");
+    assert!(get(&open(&scratch, 1 << 20), &later).is_none());
     let refused = wait(disk.forget(lasting("https://h/a"), false)).unwrap_err();
     assert!(matches!(refused.kind(), crate::ErrorKind::Storage { .. }), "{refused:?}");
     lock.unlock().unwrap();
     disk.settle();
-    assert!(get(&disk, &wanted("https://h/b", None, 0)).is_some() && get(&disk, &one).is_none(), "done when it could be");
+    assert!(get(&open(&scratch, 1 << 20), &later).is_some() && get(&disk, &one).is_none(), "done when it could be");
 }
 
 #[test]
@@ -305,12 +308,11 @@ fn nobody_is_waited_for_once_one_took_too_long() {
     let (one, other) = (open(&scratch, 1 << 20), open(&scratch, 1 << 20));
     let of = |number: u64| wanted("https://h/a", None, number);
     wait(async {
-        let Err(Some(_held)) = one.wait_or_lead(&of(0), soon()).await else { panic!("nobody fetches it") };
-        let Err(Some(_too)) = one.wait_or_lead(&of(1), soon()).await else { panic!("nobody fetches it") };
-        assert!(matches!(other.wait_or_lead(&of(0), Instant::now()).await, Err(None)));
+        let _held = [one.lease(&of(0), soon()).await.unwrap(), one.lease(&of(1), soon()).await.unwrap()];
+        assert!(other.lease(&of(0), Instant::now()).await.is_none());
         // With a long patience, which is not asked for any more.
-        assert!(matches!(other.wait_or_lead(&of(1), Instant::now() + Duration::from_secs(3600)).await, Err(None)));
-        assert!(matches!(other.wait_or_lead(&of(2), soon()).await, Err(Some(_))), "what nobody holds is led all the same");
+        assert!(other.lease(&of(1), Instant::now() + Duration::from_secs(3600)).await.is_none());
+        assert!(other.lease(&of(2), soon()).await.is_some(), "what nobody holds is to be had all the same");
     });
 }
 
@@ -352,8 +354,8 @@ fn a_folder_that_cannot_be_written_is_told_and_one_that_went_away_is_not_needed(
     let _ = fs::remove_dir_all(scratch.0.join("gone"));
     disk.put(&one, Bytes::from_static(b"x"), None, Some("A".into()), None);
     disk.settle();
-    assert_eq!(get(&disk, &one), None);
-    assert!(matches!(wait(disk.wait_or_lead(&one, soon())), Err(None)));
+    assert_eq!(get(&disk, &one), None, "it could not be kept");
+    assert!(wait(disk.lease(&one, soon())).is_none());
 }
 
 #[cfg(unix)]

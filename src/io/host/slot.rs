@@ -57,6 +57,13 @@ impl Slot {
         }
     }
 
+    /// A second request of the same was answered instead. How long that one took is what is learned: else what is late would be found ever later.
+    pub(crate) fn overtaken_by(&mut self, second: &Self) {
+        if let (Some(first), Some(second)) = (&mut self.0, &second.0) {
+            first.attempt.sent = second.attempt.sent;
+        }
+    }
+
     /// Bytes of the body came.
     pub(crate) fn received(&mut self, bytes: usize) {
         if let Some(sent) = &mut self.0 {

@@ -283,6 +283,26 @@ fn what_was_seen() {
 }
 
 #[test]
+fn what_is_learned_of_a_request_that_was_overtaken() {
+    let hosts = Hosts::new(&NetworkOptions::default());
+    let host = host(&hosts, "http://a/");
+    let mut first = now(&host, 0).unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(30) {
+        std::thread::yield_now();
+    }
+    let second_sent = Instant::now();
+    let second = now(&host, 0).unwrap();
+    first.overtaken_by(&second);
+    drop(second);
+    first.answered();
+    let since = second_sent.elapsed();
+    first.done();
+    let latency = hosts.stats()[0].latency.unwrap();
+    assert!(latency <= since, "{latency:?}: the time of the second one");
+}
+
+#[test]
 fn what_a_host_refuses_is_remembered() {
     let hosts = Hosts::new(&NetworkOptions::default());
     let host = host(&hosts, "http://a/");

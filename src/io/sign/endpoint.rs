@@ -43,7 +43,7 @@ const SIGNED: [&str; 3] = ["st", "se", "sp"];
 /// use swath::TokenEndpoint;
 ///
 /// let signer = TokenEndpoint::new("https://data.example/sas/{account}/{container}")?
-///     .with_header("Subscription-Key", Secret::new("…"))?
+///     .with_header("Subscription-Key", Secret::new("key"))?
 ///     .skipping("publicaccount");
 /// # let _ = signer;
 /// # Ok::<(), swath::Error>(())

@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// let signer = SignWith::new(
 ///     |url| url.starts_with("https://data.example/").then(|| "data".to_owned()),
-///     |_url| async { Ok(Signed::header("authorization", Secret::new("Bearer …"))) },
+///     |_url| async { Ok(Signed::header("authorization", Secret::new("Bearer token"))) },
 /// );
 /// # let _ = signer;
 /// ```

@@ -17,8 +17,6 @@ pub(super) struct Response {
     /// Content-Length, where it is told.
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
-    /// Bytes of headers beside these.
-    pub(super) flood: usize,
     /// Interim answers before it.
     pub(super) interim: usize,
     /// What follows the body.
@@ -39,6 +37,8 @@ pub(super) enum Pace {
     /// The head, or interim answers, and then the body for as long as the other side reads.
     Endless,
     EndlessInterim,
+    /// So many bytes of headers before those of the answer.
+    Flood(usize),
 }
 
 impl Response {
@@ -53,7 +53,6 @@ impl Response {
             length: Some(body.len() as u64),
             body,
             chunked: false,
-            flood: 0,
             interim: 0,
             behind: Vec::new(),
             close: false,
@@ -185,7 +184,7 @@ fn distorted(mut response: Response, fault: &Fault) -> Response {
             let other = Response { length: Some(other.body.len() as u64), status: response.status, ..other };
             response.behind = [super::wire::head(&other), other.body].concat();
         }
-        Fault::Flood(bytes) => response.flood = *bytes,
+        Fault::Flood(bytes) => response.pace = Pace::Flood(*bytes),
         Fault::Interim(Some(count)) => response.interim = *count,
         Fault::Interim(None) => response.pace = Pace::EndlessInterim,
         Fault::Endless { told } => {

@@ -65,9 +65,6 @@ pub(super) fn head(response: &Response) -> Vec<u8> {
     for (name, value) in &response.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    for line in 0..response.flood / 1000 {
-        head += &format!("X-Flood-{line:08}: {}\r\n", "f".repeat(980));
-    }
     if let Some(length) = response.length {
         head += &format!("Content-Length: {length}\r\n");
     }
@@ -133,6 +130,14 @@ pub(super) fn send(mut stream: &TcpStream, is_head: bool, response: &Response) -
             stream.write_all(INTERIM.as_bytes())?;
             thread::sleep(Duration::from_millis(1));
         },
+        Pace::Flood(bytes) => {
+            let first = head.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
+            stream.write_all(&head[..first])?;
+            for line in 0..bytes / 1000 {
+                stream.write_all(format!("X-Flood-{line:08}: {}\r\n", "f".repeat(980)).as_bytes())?;
+            }
+            stream.write_all(&[&head[first..], &body].concat())?;
+        }
         Pace::SlowHead => {
             slowly(stream, head.chunks(1))?;
             stream.write_all(&body)?;
