@@ -257,34 +257,26 @@ impl ChunkedArray {
             let wrong = format!("the output has shape {:?}, the region {:?}", output.shape(), region.shape());
             return Err(Error::region(wrong).in_object(self.inner.meta.source.url()));
         }
-        let call = Arc::new(Call::new(&self.options));
-        let span = Span::read(&self.inner.meta.source);
-        let mut stats = self.read_view(&region, output, &call, &span).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
+        let call = Arc::new(Call::new(&self.options, Span::read(&self.inner.meta.source)));
+        let mut stats = self.read_view(&region, output, &call).map_err(|e| e.in_object(self.inner.meta.source.url()))?;
         call.count(&mut stats);
-        span.cost(stats.requests, stats.bytes);
         Ok(stats)
     }
 
     /// Reads into a view and waits, once more where the object has changed and the options say so.
-    fn read_view<T: Element, D: Dimension>(
-        &self,
-        region: &Region,
-        mut output: ArrayViewMut<'_, T, D>,
-        call: &Arc<Call>,
-        span: &Span,
-    ) -> Result<ReadStats> {
+    fn read_view<T: Element, D: Dimension>(&self, region: &Region, mut output: ArrayViewMut<'_, T, D>, call: &Arc<Call>) -> Result<ReadStats> {
         let session = self.inner.session.clone();
         let memory = call.memory(region.len().saturating_mul(size_of::<T>() as u64))?;
         let read_into = |array: &Self, view: ArrayViewMut<'_, T, D>| {
             FixedSink::scoped(view, &array.inner.meta.grid, region, array.rule::<T>()?, |sink| {
                 let work = call.within(&session.io, array.start(region.clone(), Sink::Fixed(sink), call, &memory));
-                session.pool.block_on(span.around(work))
+                session.pool.block_on(work)
             })
         };
         let array = self.newest();
         match read_into(&array, output.view_mut()) {
             Err(e) if e.is_changed() => {
-                let newer = session.pool.block_on(span.around(call.within(&session.io, array.after(e, call))))?;
+                let newer = session.pool.block_on(call.within(&session.io, array.after(e, call)))?;
                 let stats = read_into(&newer, output.view_mut())?;
                 Ok(ReadStats { reopened: true, ..stats })
             }

@@ -187,11 +187,10 @@ impl Session {
     where
         F: Future<Output = Result<T>>,
     {
-        let call = Call::new(&self.read);
-        let span = Span::open(object);
-        let opened = span.around(call.within(&self.inner.io, work(call.counters().clone()))).await;
+        let call = Call::new(&self.read, Span::open(object));
+        let opened = call.within(&self.inner.io, work(call.counters().clone())).await;
         let cost = call.counters().snapshot();
-        span.cost(cost.requests, cost.bytes);
+        call.span().cost(cost.requests, cost.bytes);
         opened.map_err(|e| e.in_object(object.url()))
     }
 

@@ -51,7 +51,7 @@ impl ChunkedArray {
     where
         F: Future<Output = Result<(R, ReadStats)>>,
     {
-        let call = Arc::new(Call::new(&self.options));
+        let call = Arc::new(Call::new(&self.options, Span::read(&self.inner.meta.source)));
         let work = async {
             let array = self.newest();
             let changed = match once(array.clone(), call.clone()).await {
@@ -62,11 +62,9 @@ impl ChunkedArray {
             stats.reopened = true;
             Ok((result, stats))
         };
-        let span = Span::read(&self.inner.meta.source);
-        let done = span.around(call.within(&self.inner.session.io, work)).await;
+        let done = call.within(&self.inner.session.io, work).await;
         let (result, mut stats) = done.map_err(|e| e.in_object(self.inner.meta.source.url()))?;
         call.count(&mut stats);
-        span.cost(stats.requests, stats.bytes);
         Ok((result, stats))
     }
 

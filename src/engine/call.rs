@@ -13,21 +13,26 @@ use super::stats::ReadStats;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Admission, Counters, Io, Permit};
 use crate::model::Limits;
+use crate::trace::Span;
 
 /// What all parts of a call share: an image and its mask, the first try and that on a newer generation.
 pub(crate) struct Call {
     options: Arc<ReadOptions>,
     counters: Arc<Counters>,
+    span: Span,
     start: Instant,
 }
 
 impl Call {
-    pub(crate) fn new(options: &Arc<ReadOptions>) -> Self {
+    pub(crate) fn new(options: &Arc<ReadOptions>, span: Span) -> Self {
         let counters = Arc::new(Counters::capped(options.max_requests, options.max_bytes));
-        Self { options: options.clone(), counters, start: Instant::now() }
+        Self { options: options.clone(), counters, span, start: Instant::now() }
     }
     pub(crate) fn options(&self) -> &ReadOptions {
         &self.options
+    }
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.counters
@@ -35,6 +40,7 @@ impl Call {
 
     /// What the work comes to, unless the deadline is sooner: then it is dropped, wherever it stands.
     pub(crate) async fn within<T>(&self, io: &Io, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let work = self.span.around(work);
         let Some(given) = self.options.deadline else { return work.await };
         let left = given.saturating_sub(self.start.elapsed());
         // On the session's own runtime: the caller may have none.
@@ -72,7 +78,7 @@ impl Call {
         Ok(Memory(Some(Bounded { admission: Admission::new(left), left, outputs, allowed })))
     }
 
-    /// Tells what went over the network.
+    /// Tells what went over the network, the span as well.
     pub(crate) fn count(&self, stats: &mut ReadStats) {
         let counted = self.counters.snapshot();
         stats.requests = counted.requests;
@@ -80,6 +86,7 @@ impl Call {
         stats.cache_hits = counted.cache_hits;
         stats.shared = counted.shared;
         stats.retries = counted.retries;
+        self.span.cost(counted.requests, counted.bytes);
     }
 }
 
@@ -122,7 +129,7 @@ mod tests {
     use super::*;
 
     fn call(options: ReadOptions) -> Call {
-        Call::new(&Arc::new(options))
+        Call::new(&Arc::new(options), Span::current())
     }
     fn limit(result: Result<()>) -> Option<(&'static str, u64, u64)> {
         match result.err()?.kind() {

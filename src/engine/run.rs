@@ -130,7 +130,7 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
         memory.check(array.chunk_bytes()).map_err(named)?;
     }
     let planned = Span::plan(&array.meta.source, &region).around(plan(&array, &region, &counters)).await.map_err(named)?;
-    Span::current().region(&region, planned.parts.len());
+    call.span().region(&region, planned.parts.len());
     planned.check(&array, &call, &memory).map_err(named)?;
     let mut stats = ReadStats { chunks: planned.parts.len(), pages: planned.pages, plan_time: clock.elapsed(), ..ReadStats::default() };
     clock.refetched.fetch_add(planned.refetched, Ordering::Relaxed);
