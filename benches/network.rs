@@ -4,7 +4,6 @@
 //! last ones before they are sent again. A host's window stays as it is where repeating makes up for what fails.
 
 #[path = "common/mod.rs"]
-#[allow(dead_code, reason = "not all of it is for this")]
 mod common;
 #[path = "../tests/support/mod.rs"]
 mod support;

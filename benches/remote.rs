@@ -10,7 +10,6 @@
 //! With `--test` once each, and only the pixels are compared. A file in memory would measure the loopback; nginx sends at most so much a
 //! second on each connection, as object stores do.
 
-#[allow(dead_code, reason = "no benchmark uses all of it")]
 #[path = "common/mod.rs"]
 mod common;
 

@@ -1,7 +1,6 @@
 //! Hosts in trouble: what is sent to them, when, and how much of it at once. The server counts.
 
 #[path = "../benches/common/mod.rs"]
-#[allow(dead_code, reason = "not all of it is for this")]
 mod common;
 mod support;
 
@@ -105,7 +104,7 @@ fn one_answer_in_ten_refused_fails_no_read() {
         let (count, stats) = (world.server.count(), world.stats());
         assert!(world.server.most_at_once() <= 16, "{}", world.server.most_at_once());
         assert_eq!(stats.window, 16, "refusals that repeating makes up for do not narrow the window");
-        assert_eq!(stats.retries as usize, count - 1_000, "{status:?}");
+        assert_eq!(stats.retries, count as u64 - 1_000, "{status:?}");
         assert_eq!((stats.timeouts, stats.broken), (0, 0), "{status:?}");
         assert!(stats.latency.is_some_and(|l| l >= Duration::from_millis(20)), "{stats:?}");
         count

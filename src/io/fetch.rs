@@ -16,9 +16,10 @@ use super::counters::Counters;
 use super::disk::Lease;
 use super::flight::{Entered, Ticket};
 use super::kept::Left;
+use super::list::list;
 use super::local::{self, Answer, changed};
 use super::ranges::{MergePolicy, merge_and_split};
-use super::request::{self, Asker, Part, Sink, Told};
+use super::request::{Asker, Part, Sink, Told};
 use super::sinks::{One, Share, Spans};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
@@ -357,7 +358,7 @@ impl Inner {
             return Ok(Got::Names(None));
         }
         match self.stores.place(prefix)? {
-            Place::Store { store, path } => request::list(store.as_ref(), &path, prefix, &self.limits, counters).await.map(Got::Names),
+            Place::Store { store, path } => list(store.as_ref(), &path, prefix, &self.limits, counters).await.map(Got::Names),
             Place::Local(path) => {
                 counters.request(0)?;
                 let (prefix, limits) = (prefix.clone(), self.limits.clone());

@@ -6,11 +6,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
@@ -21,6 +19,7 @@ use super::errors::{self, Lost};
 use super::host::{Failure, FailureKind, Host, Slot};
 use super::local::{changed, slice};
 use super::options::NetworkOptions;
+use super::paced::{Body, Paced};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Limits, ObjectKey, if_match, version};
 
@@ -94,7 +93,7 @@ struct Came {
     version: Option<Arc<str>>,
     /// Whether the length of the body is told beside its range, so that one of another length ends in an error before it ends.
     framed: bool,
-    body: BoxStream<'static, Result<Bytes, Lost>>,
+    body: Body,
 }
 
 /// The head of an answer.
@@ -292,15 +291,7 @@ impl Asker<'_> {
     }
 
     /// Reads a body into the sink.
-    async fn pour(
-        &self,
-        body: BoxStream<'static, Result<Bytes, Lost>>,
-        promise: &Promise,
-        part: &Part,
-        begun: &mut Begun,
-        sink: &mut dyn Sink,
-        slot: &mut Slot,
-    ) -> Result<(), Lost> {
+    async fn pour(&self, body: Body, promise: &Promise, part: &Part, begun: &mut Begun, sink: &mut dyn Sink, slot: &mut Slot) -> Result<(), Lost> {
         let most = if let Part::Whole { most } = part { *most } else { u64::MAX };
         let mut at = promise.start;
         let mut body = Paced::new(body, self.network);
@@ -328,7 +319,7 @@ impl Asker<'_> {
     }
 
     /// Reads a body into one buffer.
-    async fn collect(&self, body: BoxStream<'static, Result<Bytes, Lost>>, length: Option<u64>, most: u64, slot: &mut Slot) -> Result<Bytes, Lost> {
+    async fn collect(&self, body: Body, length: Option<u64>, most: u64, slot: &mut Slot) -> Result<Bytes, Lost> {
         let mut body = Paced::new(body, self.network);
         let mut out = Vec::new();
         while let Some(piece) = body.next().await? {
@@ -566,66 +557,4 @@ fn after(error: Error, attempts: u32) -> Error {
         ErrorKind::Storage(message) if attempts > 1 => Error::storage(format!("{message} ({attempts} attempts)")),
         _ => error,
     }
-}
-
-/// A body that must keep coming.
-struct Paced {
-    body: BoxStream<'static, Result<Bytes, Lost>>,
-    clock: std::pin::Pin<Box<tokio::time::Sleep>>,
-    every: Duration,
-    least: u64,
-    came: u64,
-}
-
-impl Paced {
-    fn new(body: BoxStream<'static, Result<Bytes, Lost>>, network: &NetworkOptions) -> Self {
-        let every = network.progress_timeout;
-        Self { body, clock: Box::pin(tokio::time::sleep(every)), every, least: network.progress_bytes, came: 0 }
-    }
-
-    /// The next piece that is not empty.
-    async fn next(&mut self) -> Result<Option<Bytes>, Lost> {
-        loop {
-            match select(self.body.next(), self.clock.as_mut()).await {
-                Either::Left((None, _)) => return Ok(None),
-                Either::Left((Some(Ok(piece)), _)) if piece.is_empty() => {}
-                Either::Left((Some(piece), _)) => {
-                    let piece = piece?;
-                    self.came += piece.len() as u64;
-                    return Ok(Some(piece));
-                }
-                Either::Right(_) if self.came < self.least => return Err(Lost::stalled(self.came, self.every)),
-                Either::Right(_) => {
-                    self.came = 0;
-                    let next = self.clock.deadline() + self.every;
-                    self.clock.as_mut().reset(next);
-                }
-            }
-        }
-    }
-}
-
-/// The names right below a prefix, sorted; `None` where the store cannot, or may not, list.
-pub(super) async fn list(
-    store: &dyn ObjectStore,
-    prefix: &Path,
-    key: &ObjectKey,
-    limits: &Limits,
-    counters: &Counters,
-) -> Result<Option<Vec<String>>> {
-    use object_store::Error as E;
-    counters.request(0)?;
-    let found = match store.list_with_delimiter(Some(prefix)).await {
-        Ok(found) => found,
-        Err(E::NotSupported { .. } | E::NotImplemented { .. } | E::PermissionDenied { .. } | E::Unauthenticated { .. }) => return Ok(None),
-        Err(E::NotFound { .. }) => return Ok(Some(Vec::new())),
-        Err(e) => return Err(errors::from_store(&e, key)),
-    };
-    let count = found.objects.len().saturating_add(found.common_prefixes.len());
-    Limits::check("max_references", count as u64, limits.max_references).map_err(|e| e.in_object(key.url()))?;
-    let objects = found.objects.iter().filter_map(|o| o.location.filename().map(str::to_owned));
-    let below = found.common_prefixes.iter().filter_map(|p| p.filename().map(|name| format!("{name}/")));
-    let mut names: Vec<String> = objects.chain(below).collect();
-    names.sort_unstable();
-    Ok(Some(names))
 }

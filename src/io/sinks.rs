@@ -259,7 +259,7 @@ mod tests {
         let answer = Bytes::from(vec![7_u8; 1000]);
         for (views, is_view) in [(false, false), (true, true)] {
             let mut small = None;
-            let mut spans = Spans::new([10..20], views, |_, bytes: Bytes, _: &Told| small = Some(bytes));
+            let mut spans = Spans::new(std::iter::once(10..20), views, |_, bytes: Bytes, _: &Told| small = Some(bytes));
             spans.begin(0, Some(1000), &told()).unwrap();
             spans.piece(answer.clone()).unwrap();
             spans.finish();
