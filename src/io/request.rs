@@ -13,7 +13,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
 
-use super::checked::{Promise, Verdict, check};
+use super::checked::Promise;
+#[cfg(feature = "cloud")]
+use super::checked::{Verdict, check};
 use super::counters::Counters;
 use super::errors::{self, Lost};
 use super::host::{Failure, FailureKind, Host, Slot};
