@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt};
 use ndarray::Ix3;
 use support::server::date::http_date;
 use support::server::{Fault, Server, When};
-use swath::{ChunkedArray, HostStats, Result, Session, SessionOptions};
+use swath::{ChunkedArray, Cost, HostStats, Result, Session, SessionOptions};
 
 const SIZE: usize = 512;
 const TILE: usize = 16;
@@ -88,6 +88,27 @@ fn wait_for(what: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(30), "it did not happen");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// 100 MB over several connections at once, decoded while it comes: no reader of one long answer does either.
+#[test]
+fn a_large_image_comes_side_by_side_and_is_decoded_as_it_comes() {
+    const SIDE: usize = 7168;
+    let pixels: Vec<u8> = (0..SIDE * SIDE).flat_map(|i| (i ^ i >> 13).to_le_bytes().into_iter().take(2)).collect();
+    let image = Image { pixels: pixels.clone(), size: SIDE, tile: 512, element: 2, packing: Packing::None, predictor: 1, overviews: 0 };
+    let server = Server::start();
+    server.put(PATH, image.write());
+    server.set_latency(Duration::from_millis(30));
+    let mut options = SessionOptions::default();
+    (options.cache_bytes, options.network.cost) = (0, Cost::TYPICAL);
+    let session = Session::with_options(options).unwrap();
+    let array = session.block_on(session.open_cog(&server.url(PATH))).unwrap().level(0).unwrap();
+    server.forget_most_at_once();
+    let (read, stats) = session.block_on(array.read_with_stats::<u16, Ix3>(..)).unwrap();
+    assert!(read.iter().zip(pixels.chunks_exact(2)).all(|(value, bytes)| value.to_le_bytes() == bytes));
+    assert!(stats.requests >= 13 && stats.bytes >= pixels.len() as u64, "none above 8 MiB: {stats:?}");
+    assert!((4..=16).contains(&server.most_at_once()), "{} at once", server.most_at_once());
+    assert!(stats.first_chunk_time < stats.plan_time + stats.fetch_time, "decoded before the last byte came: {stats:?}");
 }
 
 #[test]
