@@ -29,7 +29,7 @@ impl Origin {
     }
     /// The array of the newest generation: one that another read has found already, else the dataset is opened.
     async fn newer_than(&self, old: &ChunkedArray, counters: &Arc<Counters>) -> Result<ChunkedArray> {
-        if let Some(newer) = self.newer().filter(|newer| !Arc::ptr_eq(&newer.inner, &old.inner)) {
+        if let Some(newer) = self.newer().filter(|newer| !Arc::ptr_eq(&newer.inner, &old.inner) && old.is_like(newer)) {
             return Ok(newer);
         }
         let mut newer = self.dataset.reopen(counters.clone()).await?;

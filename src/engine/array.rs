@@ -73,6 +73,10 @@ impl ArrayInner {
         if self.session.cache_decoded { self.session.io.memory().chunk(self.id, chunk, version) } else { None }
     }
     pub(crate) fn keep_chunk(&self, chunk: u64, version: Option<Arc<str>>, bytes: Bytes) {
+        // Files are looked at before each read.
+        if version.is_none() && self.session.io.is_file(&self.meta.source) {
+            return;
+        }
         self.session.io.memory().keep_chunk(self.id, &self.meta.source, chunk, version, bytes);
     }
     /// Drops what the caches hold of it.

@@ -80,10 +80,10 @@ pub(super) fn check(part: &Part, head: &Head, most_whole: u64) -> Verdict {
     {
         return Verdict::Encoded(encoding.chars().filter(|c| c.is_ascii_graphic()).take(32).collect());
     }
-    if head.status == 206 { partial(part, head) } else { entire(part, head, most_whole) }
+    if head.status == 206 { partial(part, head, most_whole) } else { entire(part, head, most_whole) }
 }
 
-fn partial(part: &Part, head: &Head) -> Verdict {
+fn partial(part: &Part, head: &Head, most_whole: u64) -> Verdict {
     let wrong = |what: String| Verdict::Wrong(what);
     if head.content_type.as_deref().is_some_and(|t| t.trim_start().to_ascii_lowercase().starts_with("multipart/")) {
         return wrong("an answer of several parts where one range was asked for".to_owned());
@@ -106,6 +106,10 @@ fn partial(part: &Part, head: &Head) -> Verdict {
     };
     if came.start > wanted.start || came.end < wanted.end {
         return wrong(format!("bytes {}..{} were asked for, {}..{} came", wanted.start, wanted.end, came.start, came.end));
+    }
+    // What comes beside what was asked for is read over, up to what is taken of an object whose ranges are ignored.
+    if !matches!(part, Part::Whole { .. }) && length - (wanted.end - wanted.start) > most_whole {
+        return Verdict::RangeUnsupported;
     }
     Verdict::Good(Promise { start: came.start, length: Some(length), wanted, size: came.size, unasked: false })
 }
@@ -178,6 +182,7 @@ mod tests {
             ("more than asked", range.clone(), head(206, Some("bytes 0-29/30"), Some(30)), good(0, Some(30), 10..20, Some(30), false)),
             ("of unknown size", range.clone(), head(206, Some("bytes 10-19/*"), Some(10)), good(10, Some(10), 10..20, None, false)),
             ("less of unknown size", range.clone(), head(206, Some("bytes 10-18/*"), Some(9)), wrong.clone()),
+            ("much more than asked", range.clone(), head(206, Some("bytes 0-1999/2000"), None), Verdict::RangeUnsupported),
             ("elsewhere", range.clone(), head(206, Some("bytes 20-29/100"), Some(10)), wrong.clone()),
             ("too few", range.clone(), head(206, Some("bytes 10-18/100"), Some(9)), wrong.clone()),
             ("of another length", range.clone(), head(206, Some("bytes 10-19/100"), Some(5)), wrong.clone()),

@@ -20,7 +20,7 @@ use super::list::list;
 use super::local::{self, Answer, changed};
 use super::ranges::{MergePolicy, merge_and_split};
 use super::request::{Asker, Part, Sink, Told};
-use super::sinks::{One, Share, Spans};
+use super::sinks::{One, Share, Slab, Spans};
 use super::store::{Kind, Place};
 use super::{Inner, Io};
 use crate::error::{Error, ErrorKind, Result};
@@ -295,8 +295,7 @@ impl Inner {
 
     /// One span by several requests, which must all be answered with one version of the object.
     async fn in_parts(&self, object: &ObjectKey, requests: &[Range<u64>], counters: &Counters) -> Result<Option<(Bytes, Told)>> {
-        let lengths = requests.iter().map(|r| usize::try_from(r.end - r.start).unwrap_or(usize::MAX));
-        let mut shares = Share::of(lengths)?;
+        let mut shares = Slab::of(requests).shares();
         let asked = shares.iter_mut().zip(requests).map(|(share, range)| async move {
             let part = Part::Range(range.clone());
             self.ask(object, &part, share, counters).await

@@ -40,7 +40,7 @@ impl Kept {
     /// `Storage` where the cache on disk cannot be used.
     pub(super) fn new(cache_bytes: u64, in_memory: bool, fresh_for: Duration, disk: Option<&DiskCache>) -> Result<Self> {
         let disk = disk.map(|disk| Disk::open(disk, fresh_for)).transpose()?.map(Arc::new);
-        Ok(Self { memory: Arc::new(Memory::new(cache_bytes)), in_memory, fresh_for, disk })
+        Ok(Self { memory: Arc::new(Memory::new(cache_bytes, fresh_for)), in_memory, fresh_for, disk })
     }
 
     /// The answer to a want, from memory. Where it is not pinned to a version, it came not longer ago than `fresh_for`.

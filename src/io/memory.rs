@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::cache::ByteCache;
+use super::request::is_strong;
 use crate::model::{ObjectKey, Page, PageId};
+
+/// Stored bytes below this are copied when they are kept.
+const SMALL: usize = 16 << 10;
 
 /// What a part of an object is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,9 +33,9 @@ enum Key {
 #[derive(Clone)]
 enum Value {
     Stored(Stored),
-    Page(Arc<Page>, ObjectKey),
+    Page(Arc<Page>, ObjectKey, Instant),
     /// Of this array, and of this version of the object that it is stored in.
-    Chunk(Bytes, ObjectKey, Option<Arc<str>>),
+    Chunk(Bytes, ObjectKey, Option<Arc<str>>, Instant),
     Parsed(Arc<dyn Any + Send + Sync>, Instant),
 }
 
@@ -49,11 +53,13 @@ pub(crate) struct Stored {
 /// One budget for stored bytes, parsed pages of chunk tables, decoded chunks and parsed metadata.
 pub(crate) struct Memory {
     cache: ByteCache<Key, Value>,
+    fresh_for: Duration,
 }
 
 impl Memory {
-    pub(crate) fn new(budget: u64) -> Self {
-        Self { cache: ByteCache::new(budget) }
+    /// What may be of another generation by now is used again for `fresh_for`.
+    pub(crate) fn new(budget: u64, fresh_for: Duration) -> Self {
+        Self { cache: ByteCache::new(budget), fresh_for }
     }
 
     pub(crate) fn budget(&self) -> u64 {
@@ -70,13 +76,19 @@ impl Memory {
         let key = Key::Stored(object.with_version(None), piece.clone());
         let Some(Value::Stored(stored)) = self.cache.get(&key) else { return None };
         let fits = match object.version() {
-            Some(pinned) => stored.version.as_ref() == Some(pinned),
+            Some(pinned) if is_strong(Some(pinned)) => stored.version.as_ref() == Some(pinned),
+            // that of another generation may be the same
+            Some(pinned) => stored.version.as_ref() == Some(pinned) && is_fresh(stored.came, now, fresh_for),
             None => is_fresh(stored.came, now, fresh_for),
         };
         fits.then_some(stored)
     }
 
-    pub(super) fn keep_stored(&self, object: &ObjectKey, piece: Piece, stored: Stored) {
+    pub(super) fn keep_stored(&self, object: &ObjectKey, piece: Piece, mut stored: Stored) {
+        // a small body is a part of the buffer that it was read into
+        if stored.bytes.len() < SMALL {
+            stored.bytes = Bytes::copy_from_slice(&stored.bytes);
+        }
         let weight = stored.bytes.len() as u64;
         self.cache.insert(Key::Stored(object.with_version(None), piece), Value::Stored(stored), weight);
     }
@@ -97,27 +109,32 @@ impl Memory {
     /// A decoded chunk of an array, as it is in this version of its object.
     pub(crate) fn chunk(&self, array: u64, chunk: u64, version: Option<&Arc<str>>) -> Option<Bytes> {
         match self.cache.get(&Key::Chunk(array, chunk)) {
-            Some(Value::Chunk(bytes, _, of)) if of.as_ref() == version => Some(bytes),
+            Some(Value::Chunk(bytes, _, of, came)) if of.as_ref() == version && (version.is_some() || self.is_fresh(came)) => Some(bytes),
             _ => None,
         }
     }
 
     pub(crate) fn keep_chunk(&self, array: u64, source: &ObjectKey, chunk: u64, version: Option<Arc<str>>, bytes: Bytes) {
         let weight = bytes.len() as u64;
-        self.cache.insert(Key::Chunk(array, chunk), Value::Chunk(bytes, source.clone(), version), weight);
+        self.cache.insert(Key::Chunk(array, chunk), Value::Chunk(bytes, source.clone(), version, Instant::now()), weight);
     }
 
     /// A parsed page of an array's chunk table.
     pub(crate) fn page(&self, array: u64, page: PageId) -> Option<Arc<Page>> {
         match self.cache.get(&Key::Page(array, page)) {
-            Some(Value::Page(page, _)) => Some(page),
+            // an object that was not there may be by now
+            Some(Value::Page(page, _, came)) if *page != Page::Absent || self.is_fresh(came) => Some(page),
             _ => None,
         }
     }
 
     pub(crate) fn keep_page(&self, array: u64, source: &ObjectKey, id: PageId, page: Arc<Page>) {
         let weight = page.weight() as u64;
-        self.cache.insert(Key::Page(array, id), Value::Page(page, source.clone()), weight);
+        self.cache.insert(Key::Page(array, id), Value::Page(page, source.clone(), Instant::now()), weight);
+    }
+
+    fn is_fresh(&self, came: Instant) -> bool {
+        is_fresh(came, Instant::now(), self.fresh_for)
     }
 
     /// Drops the chunks and pages of an array.
@@ -137,7 +154,7 @@ impl Memory {
     pub(super) fn forget(&self, url: &str) {
         self.cache.retain(|key, value| match (key, value) {
             (Key::Stored(object, _) | Key::Parsed(object, _), _) => !is_below(object.url(), url),
-            (_, Value::Page(_, source) | Value::Chunk(_, source, _)) => !is_below(source.url(), url) && !is_below(url, source.url()),
+            (_, Value::Page(_, source, _) | Value::Chunk(_, source, ..)) => !is_below(source.url(), url) && !is_below(url, source.url()),
             _ => false,
         });
     }
@@ -165,11 +182,11 @@ mod tests {
 
     #[test]
     fn what_is_not_pinned_must_be_fresh_and_what_is_pinned_of_that_version() {
-        let (memory, came) = (Memory::new(1 << 20), Instant::now());
+        let (memory, came) = (Memory::new(1 << 20, FRESH), Instant::now());
         let (any, piece) = (ObjectKey::new("https://h/a"), Piece::Range { start: 0, length: 4 });
-        memory.keep_stored(&any, piece.clone(), stored("1234", Some("A"), came));
+        memory.keep_stored(&any, piece.clone(), stored("1234", Some("\"A\""), came));
         let at = |seconds: u64| came + Duration::from_secs(seconds);
-        let (a, b) = (any.with_version(Some("A".into())), any.with_version(Some("B".into())));
+        let (a, b) = (any.with_version(Some("\"A\"".into())), any.with_version(Some("\"B\"".into())));
         let table = [(&any, 0, true), (&any, 59, true), (&any, 60, false), (&a, 0, true), (&a, 1 << 20, true), (&b, 0, false)];
         for (key, age, expected) in table {
             assert_eq!(memory.stored(key, &piece, at(age), FRESH).is_some(), expected, "{:?} after {age} s", key.version());
@@ -181,7 +198,7 @@ mod tests {
 
     #[test]
     fn parsed_values_are_told_apart_by_their_types() {
-        let (memory, came) = (Memory::new(1 << 20), Instant::now());
+        let (memory, came) = (Memory::new(1 << 20, FRESH), Instant::now());
         let key = ObjectKey::new("https://h/a");
         memory.keep_parsed(&key, Arc::new(7_u64), 100, came);
         memory.keep_parsed(&key, Arc::new("text"), 100, came);
@@ -202,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_chunk_is_one_of_a_version() {
-        let memory = Memory::new(1 << 20);
+        let memory = Memory::new(1 << 20, FRESH);
         let [old, new] = [Some(Arc::<str>::from("old")), Some("new".into())];
         memory.keep_chunk(1, &ObjectKey::new("https://h/a"), 0, old.clone(), Bytes::from_static(b"c"));
         assert!(memory.chunk(1, 0, old.as_ref()).is_some());
@@ -214,7 +231,7 @@ mod tests {
     fn forgetting_takes_all_kinds_at_and_below_a_url_and_nothing_else() {
         let now = Instant::now();
         let fill = || {
-            let memory = Memory::new(1 << 20);
+            let memory = Memory::new(1 << 20, FRESH);
             for (array, url) in [(1, "https://h/a"), (2, "https://h/a/x"), (3, "https://h/ab")] {
                 let key = ObjectKey::new(url);
                 memory.keep_stored(&key, Piece::Whole, stored("1", None, now));

@@ -100,6 +100,8 @@ struct Known {
     grants: LruCache<String, Grant>,
     /// By the hash of the name, that of the object which the query said.
     forgotten: LruCache<u64, u64>,
+    /// Names that were given to a URL without a query that says which object is meant, by their hash.
+    bare: LruCache<u64, ()>,
     hash: RandomState,
     origins: HashSet<String>,
 }
@@ -154,6 +156,9 @@ impl Names {
             count += 1;
             name = format!("{base}#{count}");
         }
+        if identity(query.as_ref()).is_empty() {
+            known.note_bare(&name);
+        }
         // a bare URL takes part in the grants at and above it, unless it had to be told from another
         if query.is_some() || login.is_some() || (count > 1 && !known.grants.contains(&name)) {
             known.remember(&name, Grant { base, query, login });
@@ -191,7 +196,13 @@ impl Names {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { grants: LruCache::unbounded(), forgotten: LruCache::unbounded(), hash: RandomState::new(), origins: HashSet::new() }
+        Self {
+            grants: LruCache::unbounded(),
+            forgotten: LruCache::unbounded(),
+            bare: LruCache::unbounded(),
+            hash: RandomState::new(),
+            origins: HashSet::new(),
+        }
     }
 }
 
@@ -201,8 +212,18 @@ impl Known {
         if let Some(grant) = self.grants.peek(name) {
             return identity(grant.query.as_ref()) != identity(query);
         }
+        if !identity(query).is_empty() && self.bare.contains(&self.hash.hash_one(name)) {
+            return true;
+        }
         let forgotten = self.forgotten.peek(&self.hash.hash_one(name));
         forgotten.is_some_and(|object| *object != self.hash.hash_one(identity(query)) || (query.is_none() && !login))
+    }
+
+    fn note_bare(&mut self, name: &str) {
+        self.bare.put(self.hash.hash_one(name), ());
+        if self.bare.len() > MOST_FORGOTTEN {
+            self.bare.pop_lru();
+        }
     }
 
     fn remember(&mut self, name: &str, grant: Grant) {
@@ -415,6 +436,9 @@ mod tests {
         assert_eq!(url(&names, "https://h/get?id=1&sig=b&se=2030"), first);
         let second = url(&names, "https://h/get?id=2&sig=a");
         assert_eq!(second, "https://h/get#2");
+        assert_eq!(url(&names, "https://h/bare"), "https://h/bare");
+        assert_eq!(url(&names, "https://h/bare?sig=a"), "https://h/bare");
+        assert_eq!(url(&names, "https://h/bare?versionId=1"), "https://h/bare#2", "whichever comes first");
         let target = names.target(&ObjectKey::new(format!("{second}/zarr.json"))).unwrap();
         assert_eq!((target.url.as_str(), target.query.unwrap().expose()), ("https://h/get/zarr.json", "id=2&sig=a"));
         assert_eq!(names.target(&ObjectKey::new(first)).unwrap().query.unwrap().expose(), "id=1&sig=b&se=2030");

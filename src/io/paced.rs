@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::BoxStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::errors::Lost;
 use super::options::NetworkOptions;
@@ -44,7 +44,7 @@ impl Paced {
                 Either::Right(_) if self.came < self.least => return Err(Lost::stalled(self.came, self.every)),
                 Either::Right(_) => {
                     self.came = 0;
-                    let next = self.clock.deadline() + self.every;
+                    let next = Instant::now() + self.every; // not counted from the last: this process may have stood still
                     self.clock.as_mut().reset(next);
                 }
             }

@@ -14,6 +14,11 @@ impl Io {
         !matches!(self.0.stores.kind(key), Kind::Local | Kind::Memory)
     }
 
+    /// Whether an object is a file, which anybody may write to at any time.
+    pub(crate) fn is_file(&self, key: &ObjectKey) -> bool {
+        self.0.stores.kind(key) == Kind::Local
+    }
+
     /// Fetches a want past every cache, and drops what they hold of its object.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -113,6 +114,8 @@ struct Begun {
     end: u64,
     /// How much of it the sink has.
     taken: u64,
+    /// How much it may have.
+    most: u64,
     told: Told,
 }
 
@@ -122,6 +125,7 @@ impl Begun {
         let next = self.start + self.taken;
         let (from, to) = (at.max(next), at.saturating_add(piece.len() as u64).min(self.end));
         if from < to {
+            Limits::check("bytes of a whole object", self.taken + (to - from), self.most)?;
             let wanted = slice(piece, &(from - at..to - at)).ok_or_else(|| Error::storage("a body that is not in order"))?;
             sink.piece(wanted)?;
             self.taken += to - from;
@@ -240,6 +244,7 @@ impl Asker<'_> {
         let Came { promise, version, framed, body } = came;
         settle(key, version.as_ref())?;
         let told = Told { size: promise.size, version, whole: None };
+        let most = if let Part::Whole { most } = part { *most } else { u64::MAX };
         if promise.unasked {
             let whole = self.collect(body, promise.length, MOST_WHOLE, slot).await?;
             let size = whole.len() as u64;
@@ -251,7 +256,7 @@ impl Asker<'_> {
             let told = Told { size: Some(size), whole: Some(whole.clone()), ..told };
             if begun.is_none() {
                 sink.begin(wanted.start, Some(wanted.end - wanted.start), &told)?;
-                *begun = Some(Begun { start: wanted.start, end: wanted.end, taken: 0, told });
+                *begun = Some(Begun { start: wanted.start, end: wanted.end, taken: 0, most, told });
             }
             if let Some(piece) = slice(&whole, &wanted).filter(|piece| !piece.is_empty()) {
                 sink.piece(piece)?;
@@ -262,12 +267,13 @@ impl Asker<'_> {
         if !matches!(part, Part::Whole { .. }) {
             self.host.serves_ranges();
         }
-        if let (Part::Whole { most }, Some(size)) = (part, promise.size.or(promise.length)) {
-            Limits::check("bytes of a whole object", size, *most)?;
+        if let Some(size) = promise.size.or(promise.length).filter(|_| matches!(part, Part::Whole { .. })) {
+            Limits::check("bytes of a whole object", size, most)?;
         }
         let begun = match begun {
             Some(begun) => {
                 if let (u64::MAX, Some(size)) = (begun.end, told.size) {
+                    Limits::check("bytes of a whole object", size, begun.most)?;
                     (begun.end, begun.told.size) = (size, Some(size)); // the answer before did not tell
                 }
                 if begun.told.size != told.size || begun.told.version != told.version {
@@ -278,7 +284,7 @@ impl Asker<'_> {
             None => {
                 let Range { start, end } = promise.wanted;
                 sink.begin(start, (end != u64::MAX).then_some(end - start), &told)?;
-                begun.insert(Begun { start, end, taken: 0, told })
+                begun.insert(Begun { start, end, taken: 0, most, told })
             }
         };
         match promise.length {
@@ -287,23 +293,27 @@ impl Asker<'_> {
                 let body = self.collect(body, Some(length), length, slot).await?;
                 begun.feed(promise.start, &body, sink)?;
             }
-            _ => self.pour(body, &promise, part, begun, sink, slot).await?,
+            _ => self.pour(body, &promise, begun, sink, slot).await?,
         }
         Ok(Attempt::Done)
     }
 
     /// Reads a body into the sink.
-    async fn pour(&self, body: Body, promise: &Promise, part: &Part, begun: &mut Begun, sink: &mut dyn Sink, slot: &mut Slot) -> Result<(), Lost> {
-        let most = if let Part::Whole { most } = part { *most } else { u64::MAX };
+    async fn pour(&self, body: Body, promise: &Promise, begun: &mut Begun, sink: &mut dyn Sink, slot: &mut Slot) -> Result<(), Lost> {
         let mut at = promise.start;
         let mut body = Paced::new(body, self.network);
-        while let Some(piece) = body.next().await? {
+        loop {
+            let piece = match body.next().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(_) if at >= begun.end => return Ok(()), // all that was wanted is here
+                Err(lost) => return Err(lost),
+            };
             slot.received(piece.len());
             let end = at.saturating_add(piece.len() as u64);
             if promise.length.is_some_and(|length| end - promise.start > length) {
                 return Err(Lost::wrong(format!("a body of more than the {} bytes that were told", promise.length.unwrap_or(0))));
             }
-            Limits::check("bytes of a whole object", end - promise.start, most)?;
             self.counters.received(piece.len());
             begun.feed(at, &piece, sink)?;
             at = end;
@@ -352,8 +362,10 @@ impl Asker<'_> {
             Either::Right(((), first)) if !self.host.hedge() => return first.await,
             Either::Right(((), first)) => first,
         };
+        let is_sent = AtomicBool::new(false);
         let second = std::pin::pin!(async {
             let slot = self.admit(part).await?;
+            is_sent.store(true, Ordering::Relaxed);
             Ok::<_, Lost>((self.send(part, key).await?, slot))
         });
         let mut of_second = |(answer, second): (Answer, Slot)| {
@@ -362,6 +374,8 @@ impl Asker<'_> {
         };
         match select(first, second).await {
             Either::Left((Ok(answer), _)) => Ok(answer),
+            // One that waits for a place may be waiting for the one that the first has.
+            Either::Left((Err(lost), _)) if !is_sent.load(Ordering::Relaxed) => Err(lost),
             Either::Left((Err(_), second)) => second.await.map(of_second),
             Either::Right((Ok(both), _)) => Ok(of_second(both)),
             Either::Right((Err(_), first)) => first.await,

@@ -1,11 +1,12 @@
 //! Where the bytes of answers go: each span into a buffer of its own size, so that none keeps a larger one alive.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
 use super::request::{Sink, Told};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::reserve;
 
 /// A buffer being filled. Bytes that come in one piece are handed on as they are.
@@ -73,23 +74,57 @@ impl Sink for One {
     }
 }
 
-/// A part of a buffer that several answers fill.
+/// One buffer that several answers fill: made when the first of them tells how long the object is, for a table may claim any length.
+pub(super) struct Slab {
+    ranges: Vec<Range<u64>>,
+    cut: Mutex<Option<(Told, Vec<BytesMut>)>>,
+}
+
+impl Slab {
+    /// For answers to these ranges, each of which begins where the one before ends.
+    pub(super) fn of(ranges: &[Range<u64>]) -> Arc<Self> {
+        Arc::new(Self { ranges: ranges.to_vec(), cut: Mutex::default() })
+    }
+
+    /// A share for each of the ranges.
+    pub(super) fn shares(self: &Arc<Self>) -> Vec<Share> {
+        (0..self.ranges.len()).map(|number| Share { slab: self.clone(), number, buffer: BytesMut::new(), filled: 0 }).collect()
+    }
+
+    /// The buffer of a range, as far as the object goes.
+    fn take(&self, number: usize, told: &Told) -> Result<BytesMut> {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, parts) = match &mut *cut {
+            Some(cut) => cut,
+            None => cut.insert((told.clone(), self.cut(told)?)),
+        };
+        if (of.size, &of.version) != (told.size, &told.version) {
+            let name = |told: &Told| told.version.as_deref().unwrap_or("unknown").to_owned();
+            return Err(Error::new(ErrorKind::ObjectChanged { old: name(of), new: name(told) }));
+        }
+        Ok(parts.get_mut(number).map(std::mem::take).unwrap_or_default())
+    }
+
+    fn cut(&self, told: &Told) -> Result<Vec<BytesMut>> {
+        let end = told.size.unwrap_or(u64::MAX);
+        let length = |range: &Range<u64>| usize::try_from(range.end.min(end) - range.start.min(end)).unwrap_or(usize::MAX);
+        let total = self.ranges.iter().try_fold(0_usize, |sum, range| sum.checked_add(length(range))).unwrap_or(usize::MAX);
+        let mut buffer = reserve::<u8>("bytes of a range", total)?;
+        buffer.resize(total, 0);
+        let mut rest = BytesMut::from(Bytes::from(buffer));
+        Ok(self.ranges.iter().map(|range| rest.split_to(length(range))).collect())
+    }
+}
+
+/// A part of a [`Slab`].
 pub(super) struct Share {
+    slab: Arc<Slab>,
+    number: usize,
     buffer: BytesMut,
     filled: usize,
 }
 
 impl Share {
-    /// Cuts one buffer into shares of these lengths.
-    pub(super) fn of(lengths: impl IntoIterator<Item = usize>) -> Result<Vec<Self>> {
-        let lengths: Vec<usize> = lengths.into_iter().collect();
-        let total = lengths.iter().try_fold(0_usize, |n, m| n.checked_add(*m)).unwrap_or(usize::MAX);
-        let mut buffer = reserve::<u8>("bytes of a range", total)?;
-        buffer.resize(total, 0);
-        let mut rest = BytesMut::from(Bytes::from(buffer));
-        Ok(lengths.into_iter().map(|length| Self { buffer: rest.split_to(length), filled: 0 }).collect())
-    }
-
     /// The shares as one again, up to the first that is not full.
     ///
     /// # Errors
@@ -112,7 +147,8 @@ impl Share {
 }
 
 impl Sink for Share {
-    fn begin(&mut self, _: u64, length: Option<u64>, _: &Told) -> Result<()> {
+    fn begin(&mut self, _: u64, length: Option<u64>, told: &Told) -> Result<()> {
+        self.buffer = self.slab.take(self.number, told)?;
         match length {
             Some(length) if length <= self.buffer.len() as u64 => Ok(()),
             _ => Err(Error::storage("more bytes than were asked for")),
@@ -232,26 +268,40 @@ mod tests {
         Told::default()
     }
 
+    fn sized(size: u64) -> Told {
+        Told { size: Some(size), ..Told::default() }
+    }
+
+    /// Gives shares of these ranges these bytes, of an object of this size.
+    fn filled(size: u64, ranges: &[Range<u64>], all: &[&'static [u8]]) -> Result<Vec<Share>> {
+        let mut shares = Slab::of(ranges).shares();
+        for ((share, range), bytes) in shares.iter_mut().zip(ranges).zip(all) {
+            share.begin(range.start, Some(bytes.len() as u64), &sized(size))?;
+            share.piece(Bytes::from_static(bytes))?;
+        }
+        Ok(shares)
+    }
+
     #[test]
     fn shares_of_one_buffer_are_joined_without_a_copy() {
-        let mut shares = Share::of([3, 3, 2]).unwrap();
+        let ranges = [10..13, 13..16, 16..18];
+        let shares = filled(100, &ranges, &[b"abc", b"def", b"gh"]).unwrap();
         let first = shares[0].buffer.as_ptr();
-        for (share, bytes) in shares.iter_mut().zip([&b"abc"[..], b"def", b"gh"]) {
-            share.begin(0, Some(bytes.len() as u64), &told()).unwrap();
-            share.piece(Bytes::from_static(bytes)).unwrap();
-        }
         let joined = Share::join(shares).unwrap();
         assert_eq!((&joined[..], joined.as_ptr()), (&b"abcdefgh"[..], first));
 
-        let mut shares = Share::of([3, 3, 2]).unwrap();
-        shares[0].piece(Bytes::from_static(b"abc")).unwrap();
-        shares[1].piece(Bytes::from_static(b"d")).unwrap();
-        assert_eq!(Share::join(shares).unwrap(), "abcd", "up to the end of the object");
+        assert_eq!(Share::join(filled(14, &ranges, &[b"abc", b"d", b""]).unwrap()).unwrap(), "abcd", "up to the end of the object");
+        assert!(Share::join(filled(100, &ranges, &[b"abc", b"d", b"gh"]).unwrap()).is_err(), "a gap");
+        assert!(filled(100, &ranges, &[b"abcd", b"", b""]).is_err(), "more than was asked for");
+    }
 
-        let mut shares = Share::of([3, 3]).unwrap();
-        shares[1].piece(Bytes::from_static(b"d")).unwrap();
-        assert!(Share::join(shares).is_err());
-        assert!(Share::of([2]).unwrap()[0].piece(Bytes::from_static(b"abc")).is_err());
+    #[test]
+    fn a_buffer_is_as_long_as_the_object() {
+        let mut shares = Slab::of(&[0..1 << 40, 1 << 40..1 << 41]).shares();
+        shares[0].begin(0, Some(5), &sized(5)).unwrap();
+        assert_eq!(shares[0].buffer.len(), 5);
+        let changed = shares[1].begin(5, Some(0), &sized(6)).unwrap_err();
+        assert!(matches!(changed.kind(), ErrorKind::ObjectChanged { .. }), "{changed}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService};
 use object_store::{ClientOptions, HeaderMap, HeaderValue};
@@ -26,11 +27,14 @@ use super::host::{FailureKind, http_date, retry_after};
 use super::options::{NetworkOptions, Redirects};
 use super::sign::{Grant, Signing, merge_query};
 use crate::error::{Error, Result};
+use crate::model::Limits;
 
 /// Redirects followed.
 const MOST_HOPS: usize = 5;
 /// What is read of the body of a refusal, for the code in it.
 const REFUSAL_BYTES: usize = 16 << 10;
+/// The longest answer to a request that the store itself sends.
+const LISTING_BYTES: u64 = 64 << 20;
 const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
 /// The pools of connections.
@@ -194,7 +198,8 @@ impl HttpService for Service {
             }
             request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
             let Some(exchange) = request.extensions_mut().remove::<Exchange>() else {
-                return self.send(&request, signing, &AtomicU64::new(0)).await.map_err(into_http);
+                let response = self.send(&request, signing, &AtomicU64::new(0)).await.map_err(into_http)?;
+                return self.in_time(response).await.map_err(into_http);
             };
             Err(match self.send(&request, signing, &exchange.0.sent).await {
                 Ok(response) => exchange.leave(Ok(reply(response).await)),
@@ -205,6 +210,19 @@ impl HttpService for Service {
 }
 
 impl Service {
+    /// The answer with its body, of a request that the store itself sends: listings and the like.
+    async fn in_time(&self, response: HttpResponse) -> Result<HttpResponse, Lost> {
+        let (parts, body) = response.into_parts();
+        let mut stream = body.bytes_stream();
+        let mut whole = Vec::new();
+        while let Some(piece) = tokio::time::timeout(self.first_byte, stream.next()).await.map_err(|_| Lost::stalled(0, self.first_byte))? {
+            let piece = piece.map_err(|e| Lost::of(&e))?;
+            Limits::check("bytes of a listing", (whole.len() + piece.len()) as u64, LISTING_BYTES)?;
+            whole.extend_from_slice(&piece);
+        }
+        Ok(HttpResponse::from_parts(parts, Bytes::from(whole).into()))
+    }
+
     /// Sends a request, signed; once more with a new signature where the first was refused.
     async fn send(&self, request: &HttpRequest, signing: Option<&Signing>, sent: &AtomicU64) -> Result<HttpResponse, Lost> {
         let url = request.uri().to_string();
@@ -219,7 +237,9 @@ impl Service {
             }
             let client = if grant.is_some() { &self.guarded } else { &self.open };
             sent.fetch_add(1, Ordering::Relaxed);
-            let response = match tokio::time::timeout(self.first_byte, client.execute(signed)).await {
+            // an upload may take as long as its line needs; nothing else is sent that takes any time
+            let patience = if signed.body().is_empty() { self.first_byte } else { Duration::MAX };
+            let response = match tokio::time::timeout(patience, client.execute(signed)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(e)) => return Err(Lost::of(&e)),
                 Err(_) => return Err(Lost::no_answer(self.first_byte)),
@@ -286,7 +306,7 @@ async fn reply(response: HttpResponse) -> Reply {
     }
     // Read to its end the connection can be used again; the code in it says more than the status.
     let text = tokio::time::timeout(REFUSAL_WAIT, refusal(body)).await.unwrap_or_default();
-    Reply { head, body: bytes::Bytes::new().into(), retry_after, date, code: code(&text) }
+    Reply { head, body: Bytes::new().into(), retry_after, date, code: code(&text) }
 }
 
 async fn refusal(body: HttpResponseBody) -> String {

@@ -50,7 +50,11 @@ impl Folder {
             private_folders().create(folder)?;
         }
         let probe = root.join(format!("probe-{}", std::process::id()));
-        File::create(&probe).and_then(|_| fs::remove_file(&probe))?;
+        File::create(&probe)?;
+        match fs::remove_file(&probe) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e), // another thread's is of the same name
+            _ => {}
+        }
         match folder.lock_file()?.try_lock() {
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(folder),
             Err(TryLockError::Error(e)) => Err(e),

@@ -6,6 +6,9 @@ const ONE: u64 = 1_000_000;
 /// What is saved up in quiet times, in requests.
 const KEPT: u64 = 1_000;
 
+/// Repetitions that may be granted and not sent yet, as far as they are told from first requests.
+const OPEN: u64 = 64;
+
 /// The repetitions left.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
@@ -37,7 +40,7 @@ impl RetryBudget {
     pub(super) fn repeat(&mut self) -> bool {
         let Some(left) = self.left.checked_sub(ONE) else { return false };
         self.left = left;
-        self.granted += 1;
+        self.granted = (self.granted + 1).min(OPEN); // those that are given up meanwhile are never sent
         true
     }
 }

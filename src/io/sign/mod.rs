@@ -25,7 +25,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
@@ -40,6 +40,9 @@ pub use fixed::StaticToken;
 #[cfg(feature = "cloud")]
 pub(crate) use query::merge_query;
 pub use with::SignWith;
+
+/// After this a signer that does not answer is asked anew: longer than an endpoint takes with all its repetitions.
+const LONGEST_SIGN: Duration = Duration::from_secs(150);
 
 /// What lets a request in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -175,8 +178,12 @@ impl Inner {
         let (tell, flight) = watch::channel(None);
         let (inner, scope, url) = (self.clone(), scope.to_owned(), url.to_owned());
         tokio::spawn(async move {
-            let signed = AssertUnwindSafe(async { inner.signer.sign(&url).await }).catch_unwind().await;
-            let signed = signed.unwrap_or_else(|_| Err(Error::storage("the signer panicked")));
+            let sign = AssertUnwindSafe(async { inner.signer.sign(&url).await }).catch_unwind();
+            let signed = match tokio::time::timeout(LONGEST_SIGN, sign).await {
+                Ok(Ok(signed)) => signed,
+                Ok(Err(_)) => Err(Error::storage("the signer panicked")),
+                Err(_) => Err(Error::storage(format!("the signer did not answer within {LONGEST_SIGN:?}"))),
+            };
             let settled = inner.lock().settle(&scope, number, signed, (inner.now)());
             tell.send_replace(Some(settled));
         });

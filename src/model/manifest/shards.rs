@@ -74,7 +74,9 @@ impl Shards {
                 let end = offset.checked_add(length).filter(|e| *e <= span.length.saturating_sub(self.tail)).ok_or_else(past)?;
                 let start = span.start.checked_add(offset).ok_or_else(past)?;
                 debug_assert!(end >= offset);
-                Ok(Location::At { span: ByteSpan::new(&span.object, start, length).ok_or_else(past)?, chain: 0 })
+                let of_page = || span.object.with_version(page.version().cloned());
+                let object = if span.object.version().is_some() { span.object.clone() } else { of_page() };
+                Ok(Location::At { span: ByteSpan::new(&object, start, length).ok_or_else(past)?, chain: 0 })
             }
             Location::Inline(bytes) => {
                 let end = offset.checked_add(length).and_then(|e| usize::try_from(e).ok()).filter(|e| *e <= bytes.len()).ok_or_else(past)?;
