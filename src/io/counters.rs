@@ -88,6 +88,19 @@ impl Counters {
         }
     }
 
+    /// The answer to a request, of which so many bytes were counted, tells how many they are.
+    pub(super) fn settle(&self, counted: u64, bytes: u64) -> Result<()> {
+        if bytes <= counted {
+            self.asked.fetch_sub(counted - bytes, Relaxed);
+            return Ok(());
+        }
+        let asked = self.asked.fetch_add(bytes - counted, Relaxed).saturating_add(bytes - counted);
+        match self.max_bytes {
+            Some(allowed) if asked > allowed => Err(Error::limit("max_bytes", asked, allowed)),
+            _ => Ok(()),
+        }
+    }
+
     /// A request failed, and is about to be sent again.
     pub(super) fn retry(&self, why: &Error) {
         self.retries.fetch_add(1, Relaxed);

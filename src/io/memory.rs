@@ -150,7 +150,17 @@ impl Memory {
         });
     }
 
-    /// The same, and the chunks and pages of arrays that lie below it, or that it is a part of.
+    /// Drops what was concluded from an object, or from its absence, without tying it to a version.
+    pub(super) fn forget_unversioned(&self, url: &str) {
+        let apart = |source: &ObjectKey| !is_below(source.url(), url) && !is_below(url, source.url());
+        self.cache.retain(|_, value| match value {
+            Value::Page(page, source, _) if **page == Page::Absent => apart(source),
+            Value::Chunk(_, source, None, _) => apart(source),
+            _ => true,
+        });
+    }
+
+    /// As [`forget_stored`](Self::forget_stored), and the chunks and pages of arrays that lie below it, or that it is a part of.
     pub(super) fn forget(&self, url: &str) {
         self.cache.retain(|key, value| match (key, value) {
             (Key::Stored(object, _) | Key::Parsed(object, _), _) => !is_below(object.url(), url),

@@ -33,7 +33,7 @@ impl Io {
                 fetch::blocking(move || replace(&path, &bytes).map_err(|e| Error::storage(e.to_string()).in_object(named.url()))).await?;
             }
         }
-        inner.kept.memory.forget(key.url());
+        inner.kept.memory.forget_unversioned(key.url());
         inner.forget(key).await
     }
 }

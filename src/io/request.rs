@@ -54,6 +54,7 @@ impl Part {
     /// How many bytes, as far as that is known.
     pub(super) fn length(&self) -> Option<u64> {
         match self {
+            Self::Range(range) if range.end == u64::MAX => None,
             Self::Range(range) => Some(range.end - range.start),
             Self::Suffix(length) => Some(*length),
             Self::Whole { .. } => None,
@@ -223,14 +224,9 @@ impl Asker<'_> {
 
     /// A place among the requests in flight.
     async fn admit(&self, part: &Part) -> Result<Slot> {
-        let bytes = match part {
-            Part::Range(range) if range.end == u64::MAX => TYPICAL,
-            Part::Range(range) => range.end - range.start,
-            Part::Suffix(length) => *length,
-            Part::Whole { most } => (*most).min(TYPICAL),
-        };
-        let slot = self.host.admit(bytes).await;
-        self.counters.request(bytes)?;
+        let most = if let Part::Whole { most } = part { *most } else { u64::MAX };
+        let slot = self.host.admit(part.length().unwrap_or(most.min(TYPICAL))).await;
+        self.counters.request(part.length().unwrap_or(0))?; // what is not known yet is counted when the answer tells
         Ok(slot)
     }
 
@@ -242,6 +238,9 @@ impl Asker<'_> {
         };
         slot.answered();
         let Came { promise, version, framed, body } = came;
+        if let Some(length) = promise.length {
+            self.counters.settle(part.length().unwrap_or(0), length)?;
+        }
         settle(key, version.as_ref())?;
         let told = Told { size: promise.size, version, whole: None };
         let most = if let Part::Whole { most } = part { *most } else { u64::MAX };

@@ -199,6 +199,21 @@ fn the_caps_of_one_reader_are_not_anothers() {
 }
 
 #[test]
+fn whole_objects_count_as_long_as_they_are() {
+    let server = Server::start();
+    server.put("/small", pattern(50_000));
+    server.put("/large", pattern(3 << 20));
+    let io = io(uncached());
+    let read = |path: &str, counters: &Arc<Counters>| wait(io.get(&whole(&io.object(&server.url(path)).unwrap()), counters));
+    let counters = Arc::new(Counters::capped(None, Some(120_000)));
+    assert_eq!(bytes(read("/small", &counters)).len(), 50_000);
+    assert_eq!(bytes(read("/small", &counters)).len(), 50_000);
+    for path in ["/large", "/small"] {
+        assert!(matches!(read(path, &counters).unwrap_err().kind(), ErrorKind::Limit { what: "max_bytes", .. }), "{path}");
+    }
+}
+
+#[test]
 fn a_failure_is_told_to_all_and_not_remembered() {
     let server = Server::start();
     server.put("/a", pattern(100));
