@@ -2,6 +2,7 @@
 
 mod array;
 mod call;
+mod decode;
 mod element;
 mod meaning;
 mod options;
@@ -24,11 +25,12 @@ pub use stats::ReadStats;
 
 pub(crate) use array::ArrayInner;
 pub(crate) use call::{Call, Memory};
+pub(crate) use decode::{Sink, with_scratch};
 pub(crate) use element::converter;
 pub(crate) use meaning::Meaning;
 pub(crate) use output::{array, output_bytes, wrong_type};
 pub(crate) use plan::{Planned, plan};
-pub(crate) use run::{AbortOnDrop, Reader, Sink, read, read_chunk, spawn, with_scratch};
+pub(crate) use run::{AbortOnDrop, Reader, read, read_chunk, spawn};
 pub(crate) use sink::{FixedSink, Rule};
 pub(crate) use stats::human_bytes;
 pub(crate) use text::TextSink;

@@ -289,7 +289,7 @@ fn decode_page(array: &ArrayInner, id: PageId, spec: &PageSpec, mut parts: Vec<B
             decoded.resize(length, 0);
             let shape = [spec.decoded / 8];
             let context = ChunkContext::new(&shape, &DataType::U64, array.limits());
-            super::run::with_scratch(|scratch| chain.decode(part, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)))?;
+            super::decode::with_scratch(|scratch| chain.decode(part, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)))?;
             *part = decoded.into();
         }
     }

@@ -5,14 +5,12 @@
 //! An I/O thread never decodes, a decode thread never waits.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -21,45 +19,14 @@ use tokio::sync::oneshot;
 
 use super::array::ArrayInner;
 use super::call::{Call, Memory};
-use super::plan::{Batch, ChunkBox, Source, batches, plan, wants_of};
-use super::sink::{Decoded, FixedSink};
+use super::decode::{Shared, Sink, Stored, ThreadScratch, decoded_length, with_scratch};
+use super::plan::{Batch, Source, batches, plan, wants_of};
 use super::stats::{Clock, ReadStats};
-use super::text::TextSink;
-use crate::codec::{Elements, Output, Scratch};
+use crate::codec::Output;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, Io, Permit};
-use crate::model::{Got, Limits, Missing, Region, Want};
+use crate::model::{Got, Missing, Region, Want};
 use crate::trace::{self, Span};
-
-/// What a thread keeps from chunk to chunk.
-#[derive(Default)]
-pub(crate) struct ThreadScratch {
-    pub(crate) codec: Scratch,
-    decoded: Vec<u8>,
-}
-
-impl ThreadScratch {
-    /// Lets go of what a large chunk needed.
-    fn trim(&mut self) {
-        if self.decoded.capacity() > KEPT_SCRATCH {
-            self.decoded = Vec::new();
-        }
-    }
-}
-
-/// A thread lets go of a larger buffer than this after use.
-const KEPT_SCRATCH: usize = 16 << 20;
-
-thread_local! {
-    static SCRATCH: RefCell<ThreadScratch> = RefCell::default();
-}
-
-pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut ThreadScratch) -> R) -> R {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => f(&mut scratch),
-        Err(_) => f(&mut ThreadScratch::default()),
-    })
-}
 
 /// A read about to be run.
 pub(crate) struct Reader {
@@ -68,24 +35,6 @@ pub(crate) struct Reader {
     pub(crate) sink: Sink,
     pub(crate) call: Arc<Call>,
     pub(crate) memory: Memory,
-}
-
-/// Where decoded chunks go.
-#[derive(Clone)]
-pub(crate) enum Sink {
-    Fixed(Arc<FixedSink>),
-    Text(Arc<TextSink>),
-}
-
-/// What all jobs of a read share.
-struct Shared {
-    array: Arc<ArrayInner>,
-    sink: Sink,
-    chunks: ChunkBox,
-    given_up: Arc<AtomicBool>,
-    clock: Clock,
-    /// Whether decoded chunks are worth keeping: those of a read that is small beside the cache.
-    keep: bool,
 }
 
 /// A task that ends when its handle is dropped, and tells the jobs it has sent out.
@@ -189,13 +138,6 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     }
     shared.clock.write(&mut stats);
     Ok(stats)
-}
-
-/// A chunk on its way to the output.
-enum Stored {
-    Absent,
-    Decoded(Bytes),
-    Encoded { bytes: Bytes, chain: u16, version: Option<Arc<str>> },
 }
 
 /// Fetches a batch, sends each chunk to be decoded as it lands, and ends when all of its jobs have.
@@ -327,101 +269,6 @@ fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]
         });
     }));
     async move { ended.await.unwrap_or_else(|_| (Err(panicked("a decode job was lost")), None)) }
-}
-
-impl Shared {
-    fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
-        let index = self.chunks.index(number);
-        let grid = &self.array.meta.grid;
-        let (bytes, chain, version) = match stored {
-            Stored::Absent => {
-                self.clock.absent.fetch_add(1, Ordering::Relaxed);
-                return self.fill(number);
-            }
-            Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
-            Stored::Encoded { bytes, chain, version } => (bytes, self.array.chain(chain)?, version),
-        };
-        self.clock.stored(bytes.len());
-        let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
-        let limits = self.array.limits();
-        let context = self.array.context(&index, &shape);
-        let in_chunk = |e: Error| e.in_chunk(&index);
-        let start = Instant::now();
-        match &self.sink {
-            Sink::Text(sink) => {
-                let mut elements = Elements::default();
-                chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Variable(&mut elements)).map_err(in_chunk)?;
-                self.clock.decoded(start);
-                let start = Instant::now();
-                let origin = origin(grid, &index);
-                sink.place(&grid.chunk_region(&index), elements, &origin, &grid.stored_shape(&index), &self.array.meta.order)?;
-                self.clock.placed(start);
-                Ok(())
-            }
-            Sink::Fixed(sink) => {
-                let length = decoded_length(&shape, sink.source_element(), limits)?;
-                if chain.is_view(bytes.len(), length) {
-                    return self.place(number, &index, &bytes, None);
-                }
-                if self.keep {
-                    let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
-                    decoded.resize(length, 0);
-                    chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)).map_err(in_chunk)?;
-                    drop(bytes);
-                    self.clock.decoded(start);
-                    let decoded = Bytes::from(decoded);
-                    let validity = scratch.codec.validity.take();
-                    // What is kept has no validity of its own: all of it is valid.
-                    if validity.is_none() {
-                        self.array.keep_chunk(grid.linear(&index), version, decoded.clone());
-                    }
-                    return self.place(number, &index, &decoded, validity.as_deref());
-                }
-                let ThreadScratch { codec, decoded } = scratch;
-                if decoded.len() < length {
-                    decoded.clear();
-                    decoded.try_reserve_exact(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
-                    decoded.resize(length, 0);
-                }
-                let decoded = &mut decoded[..length];
-                chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
-                drop(bytes);
-                self.clock.decoded(start);
-                self.place(number, &index, decoded, codec.validity.take().as_deref())
-            }
-        }
-    }
-
-    fn place(&self, number: usize, index: &[u64], bytes: &[u8], validity: Option<&[u8]>) -> Result<()> {
-        let Sink::Fixed(sink) = &self.sink else { return Err(Error::data_type("a chunk of fixed-size elements for text")) };
-        let start = Instant::now();
-        let grid = &self.array.meta.grid;
-        let (origin, shape) = (origin(grid, index), grid.stored_shape(index));
-        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order, validity })?;
-        self.clock.placed(start);
-        Ok(())
-    }
-
-    fn fill(&self, number: usize) -> Result<()> {
-        match &self.sink {
-            // What is never placed is filled when the result is taken.
-            Sink::Text(_) => Ok(()),
-            Sink::Fixed(sink) => {
-                let fill = self.array.meta.fill_value.bytes();
-                if fill.is_empty() && sink.is_zeroed() { Ok(()) } else { sink.claim(number)?.fill(fill) }
-            }
-        }
-    }
-}
-
-/// The first element of each axis that a chunk holds.
-fn origin(grid: &crate::model::ChunkGrid, index: &[u64]) -> Vec<u64> {
-    index.iter().enumerate().map(|(axis, i)| grid.extent(axis, *i).start).collect()
-}
-
-fn decoded_length(shape: &[u64], element: usize, limits: &Limits) -> Result<usize> {
-    let bytes = shape.iter().try_fold(element as u64, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
-    Limits::check("max_chunk_bytes", bytes, limits.max_chunk_bytes)
 }
 
 /// One chunk, decoded, as it is stored; a view of the fetched bytes where there is nothing to decode.

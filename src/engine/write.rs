@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Dimension, Slice};
 
+use super::decode::with_scratch;
 use super::plan::ChunkBox;
-use super::run::{AbortOnDrop, spawn, with_scratch};
+use super::run::{AbortOnDrop, spawn};
 use super::session::{Session, SessionInner};
 use crate::codec::{ChunkContext, Elements, Encoder};
 use crate::error::{Error, ErrorKind, Result};
