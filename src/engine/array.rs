@@ -53,11 +53,17 @@ impl ArrayInner {
             None => Err(Error::malformed("a chunk names a codec chain that the array has not")),
         }
     }
-    /// What the codecs are told of a chunk, whose shape in stored order is `shape`. What of it is needed is what lies inside of the array,
+    /// What the codecs are told of a chunk; `shape` is set to its shape in stored order. What of it is needed is what lies inside of the array,
     /// whatever a read wants of it: decoded chunks are shared.
-    pub(crate) fn context<'a>(&'a self, index: &[u64], shape: &'a [u64]) -> ChunkContext<'a> {
-        let inside = self.meta.order.permute(&self.meta.grid.chunk_region(index).shape());
-        ChunkContext::new(shape, &self.meta.data_type, self.limits()).inside(&inside)
+    pub(crate) fn context<'a>(&'a self, index: &[u64], shape: &'a mut Vec<u64>) -> ChunkContext<'a> {
+        let (grid, axes) = (&self.meta.grid, self.meta.order.axes());
+        let inside = |axis: &usize| {
+            let extent = grid.extent(*axis, index[*axis]);
+            extent.end.min(grid.shape()[*axis]).saturating_sub(extent.start)
+        };
+        shape.clear();
+        shape.extend(axes.iter().map(|axis| grid.stored_length(*axis, index[*axis])));
+        ChunkContext::new(shape, &self.meta.data_type, self.limits()).inside(axes.iter().map(inside))
     }
     /// Bytes of the usual decoded chunk; an estimate where elements differ in length.
     pub(crate) fn chunk_bytes(&self) -> u64 {

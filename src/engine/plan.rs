@@ -40,13 +40,19 @@ impl ChunkBox {
     }
     /// The chunk's index in the grid.
     pub(crate) fn index(&self, number: usize) -> Vec<u64> {
+        let mut index = Vec::new();
+        self.index_into(number, &mut index);
+        index
+    }
+    /// As [`index`](Self::index), into a vector that is used again.
+    pub(crate) fn index_into(&self, number: usize, index: &mut Vec<u64>) {
         let mut rest = number as u64;
-        let mut index = self.first.clone();
+        index.clear();
+        index.extend_from_slice(&self.first);
         for (i, n) in index.iter_mut().zip(&self.counts).rev() {
             *i += rest % (*n).max(1);
             rest /= (*n).max(1);
         }
-        index
     }
 }
 

@@ -319,7 +319,8 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
-            let context = of_job.context(&index, &shape);
+            let mut shape = Vec::new();
+            let context = of_job.context(&index, &mut shape);
             let chain = of_job.chain(chain)?;
             with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| e.in_chunk(&index))?;
             Ok(Bytes::from(decoded))
