@@ -56,7 +56,7 @@ impl Finish {
     }
 
     /// The unfinished bytes that these finished ones are made of; `None` where they are spread over the chunk.
-    pub(super) fn source(&self, bytes: Range<usize>) -> Option<Range<usize>> {
+    pub(crate) fn source(&self, bytes: Range<usize>) -> Option<Range<usize>> {
         match self {
             Self::Unshuffle { .. } => None,
             Self::Nothing | Self::Swap { .. } => Some(bytes),

@@ -39,6 +39,7 @@ impl ThreadScratch {
         if self.decoded.capacity() > KEPT_SCRATCH {
             self.decoded = Vec::new();
         }
+        self.place.trim(KEPT_SCRATCH);
     }
 }
 

@@ -123,6 +123,18 @@ pub(crate) struct PlaceScratch {
     loops: Loops,
 }
 
+impl PlaceScratch {
+    /// Lets go of buffers above this many bytes.
+    pub(crate) fn trim(&mut self, most: usize) {
+        let RowScratch { finished, gathered, converted, marks } = &mut self.loops.rows;
+        for buffer in [finished, gathered, converted, marks] {
+            if buffer.capacity() > most {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Loops {
     outer: Vec<Loop>,
@@ -202,10 +214,10 @@ pub(crate) struct Decoded<'a> {
 const BLOCK: usize = 16 << 10;
 
 /// Outputs of this many bytes and more are written past the caches: they would be gone from there before anybody reads them.
-const STREAMED: usize = 64 << 20;
+const STREAMED: usize = if cfg!(test) { 2 << 10 } else { 64 << 20 };
 
 /// Shorter runs are not worth it.
-const STREAMED_RUN: usize = 256;
+const STREAMED_RUN: usize = if cfg!(test) { 48 } else { 256 };
 
 impl FixedSink {
     /// A sink for a region of an array, into a zeroed buffer of its own: `count` elements of `T`, which hold the region's of `element` bytes.
@@ -785,3 +797,7 @@ pub(crate) fn map(file: &std::fs::File) -> std::io::Result<bytes::Bytes> {
     let map = unsafe { memmap2::Mmap::map(file) }?;
     Ok(bytes::Bytes::from_owner(map))
 }
+
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own")]
+mod tests;
