@@ -113,7 +113,7 @@ impl Shared {
         let context = self.array.context(&at.index, &mut at.shape);
         let done = match &self.sink {
             Sink::Text(sink) => self.decode_text(sink, bytes, chain, &at.index, &context, scratch),
-            Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, bytes, chain, version, &context, scratch),
+            Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, (bytes, chain), version, &context, scratch),
             Sink::Fixed(sink) => self.decode_once(number, sink, bytes, chain, context, scratch),
         };
         let done = done.map_err(|e| e.in_chunk(&at.index));
@@ -147,8 +147,7 @@ impl Shared {
         &self,
         number: usize,
         sink: &FixedSink,
-        bytes: &[u8],
-        chain: &Chain,
+        (bytes, chain): (&[u8], &Chain),
         version: Option<Arc<str>>,
         context: &ChunkContext<'_>,
         scratch: &mut ThreadScratch,

@@ -753,6 +753,17 @@ unsafe fn copy_strided(to: *mut u8, step: isize, from: &[u8], source_step: usize
             };
         }
     }
+    // Bands out of pixels. The last pixel may end with the element.
+    let samples = source_step.checked_div(element).unwrap_or(0);
+    if step == element.cast_signed() && (2..=4).contains(&samples) && samples * element == source_step && count > 1 {
+        let whole = count - 1;
+        // SAFETY: as the caller promises; the elements stand one behind the other.
+        let target = unsafe { std::slice::from_raw_parts_mut(to, count * element) };
+        let (band, last) = target.split_at_mut(whole * element);
+        simd::deinterleave(&from[..whole * source_step], element, samples, 0, band);
+        last.copy_from_slice(&from[whole * source_step..][..element]);
+        return;
+    }
     let from = from.as_ptr();
     // SAFETY: the assertion above holds for the source, the caller's promise for the target.
     unsafe {

@@ -81,7 +81,7 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
                 .collect();
             let width: u64 = stored[1.min(stored.len() - 1)..].iter().product();
             let stride = if stored.len() > 1 { *stored.last().unwrap() } else { 1 };
-            let finish = finish_of(width as usize * 4, if width % stride == 0 && width > stride { stride as usize } else { 1 });
+            let finish = finish_of(width as usize * 4, if width.is_multiple_of(stride) && width > stride { stride as usize } else { 1 });
             let bytes = unfinished(finish, &elements, width as usize);
             let mut claim = sink.claim(number, order, &mut place).unwrap();
             let wanted = claim.wanted().map(|elements| elements.start * 4..elements.end * 4).and_then(|wanted| finish.source(wanted));
