@@ -1,6 +1,7 @@
 //! A chunk's way from stored bytes to its place in the output, by one thread of the decode pool.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -65,14 +66,30 @@ pub(crate) struct Shared {
 }
 
 /// A chunk on its way to the output.
-pub(crate) enum Stored {
+pub(crate) enum Stored<'a> {
     Absent,
     Decoded(Bytes),
-    Encoded { bytes: Bytes, chain: u16, version: Option<Arc<str>> },
+    Encoded { bytes: Held<'a>, chain: u16, version: Option<Arc<str>> },
+}
+
+/// Stored bytes: an answer's own, or those in the buffer of the thread that read them.
+pub(crate) enum Held<'a> {
+    Owned(Bytes),
+    Borrowed(&'a [u8]),
+}
+
+impl Deref for Held<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Borrowed(bytes) => bytes,
+        }
+    }
 }
 
 impl Shared {
-    pub(crate) fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
+    pub(crate) fn decode(&self, number: usize, stored: Stored<'_>, scratch: &mut ThreadScratch) -> Result<()> {
         let index = self.chunks.index(number);
         let grid = &self.array.meta.grid;
         let (bytes, chain, version) = match stored {

@@ -1,6 +1,6 @@
 //! The output of a read: where decoded chunks are put, from many threads at once.
 //!
-//! This is the engine's one file with `unsafe`. What makes it sound:
+//! Together with `pages.rs`, which asks for huge pages, the engine's one file with `unsafe`. What makes it sound:
 //! - A sink knows the region that it is the output of and the grid of the array. Its parts are the chunks that the region touches, each
 //!   may be claimed once ([`FixedSink::claim`]), and chunks of a grid do not overlap: no two writers touch the same element.
 //! - Every write is checked against the output's shape and the source's length before it is made.
@@ -202,6 +202,17 @@ impl FixedSink {
             idle: Condvar::new(),
             owned: Mutex::new(owned),
             owned_marks: Mutex::default(),
+        }
+    }
+
+    /// Asks the system for huge pages under a buffer of its own.
+    pub(crate) fn ask_for_huge_pages(&self) {
+        if self.owned.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let elements = self.shape.iter().product::<usize>();
+            super::pages::ask_for_huge(self.start, elements * self.element);
+            if !self.marks.is_null() {
+                super::pages::ask_for_huge(self.marks, elements);
+            }
         }
     }
 
