@@ -1,6 +1,7 @@
 //! A chunk's way from stored bytes to its place in the output, by one thread of the decode pool.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,16 +22,9 @@ use crate::model::Limits;
 pub(crate) struct ThreadScratch {
     pub(crate) codec: Scratch,
     decoded: Vec<u8>,
-    chunk: OfChunk,
-    place: PlaceScratch,
-}
-
-/// What is known of the chunk at hand.
-#[derive(Default)]
-struct OfChunk {
-    index: Vec<u64>,
-    /// In stored order.
+    /// Of the chunk at hand, in stored order.
     shape: Vec<u64>,
+    place: PlaceScratch,
 }
 
 impl ThreadScratch {
@@ -76,14 +70,30 @@ pub(crate) struct Shared {
 }
 
 /// A chunk on its way to the output.
-pub(crate) enum Stored {
+pub(crate) enum Stored<'a> {
     Absent,
     Decoded(Bytes),
-    Encoded { bytes: Bytes, chain: u16, version: Option<Arc<str>> },
+    Encoded { bytes: Held<'a>, chain: u16, version: Option<Arc<str>> },
+}
+
+/// Stored bytes: an answer's own, or those in the buffer of the thread that read them.
+pub(crate) enum Held<'a> {
+    Owned(Bytes),
+    Borrowed(&'a [u8]),
+}
+
+impl Deref for Held<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Borrowed(bytes) => bytes,
+        }
+    }
 }
 
 impl Shared {
-    pub(crate) fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
+    pub(crate) fn decode(&self, number: usize, stored: Stored<'_>, scratch: &mut ThreadScratch) -> Result<()> {
         match stored {
             Stored::Absent => {
                 self.clock.absent.fetch_add(1, Ordering::Relaxed);
@@ -108,16 +118,16 @@ impl Shared {
     ) -> Result<()> {
         let chain = self.array.chain(chain)?;
         self.clock.stored(bytes.len());
-        let mut at = std::mem::take(&mut scratch.chunk);
-        self.chunks.index_into(number, &mut at.index);
-        let context = self.array.context(&at.index, &mut at.shape);
+        let index = self.chunks.index(number);
+        let mut shape = std::mem::take(&mut scratch.shape);
+        let context = self.array.context(&index, &mut shape);
         let done = match &self.sink {
-            Sink::Text(sink) => self.decode_text(sink, bytes, chain, &at.index, &context, scratch),
+            Sink::Text(sink) => self.decode_text(sink, bytes, chain, &index, &context, scratch),
             Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, (bytes, chain), version, &context, scratch),
             Sink::Fixed(sink) => self.decode_once(number, sink, bytes, chain, context, scratch),
         };
-        let done = done.map_err(|e| e.in_chunk(&at.index));
-        scratch.chunk = at;
+        let done = done.map_err(|e| e.in_chunk(&index));
+        scratch.shape = shape;
         done
     }
 

@@ -1,6 +1,6 @@
 //! The output of a read: where decoded chunks are put, from many threads at once.
 //!
-//! This is the engine's one file with `unsafe`. What makes it sound:
+//! Together with `pages.rs`, which asks for huge pages, the engine's one file with `unsafe`. What makes it sound:
 //! - A sink knows the region that it is the output of and the grid of the array. Its parts are the chunks that the region touches, each
 //!   may be claimed once ([`FixedSink::claim`]), and chunks of a grid do not overlap: no two writers touch the same element.
 //! - Every write is checked against the output's shape and the source's length before it is made.
@@ -118,7 +118,6 @@ pub(crate) struct Claim<'a> {
 /// What a thread keeps from one place to the next, so that putting a chunk in its place allocates nothing.
 #[derive(Default)]
 pub(crate) struct PlaceScratch {
-    index: Vec<u64>,
     axes: Vec<Axis>,
     loops: Loops,
 }
@@ -296,6 +295,17 @@ impl FixedSink {
         }
     }
 
+    /// Asks the system for huge pages under a buffer of its own.
+    pub(crate) fn ask_for_huge_pages(&self) {
+        if self.owned.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let elements = self.shape.iter().product::<usize>();
+            super::pages::ask_for_huge(self.start, elements * self.element);
+            if !self.marks.is_null() {
+                super::pages::ask_for_huge(self.marks, elements);
+            }
+        }
+    }
+
     /// Waits until no writer is active; none can become so afterwards.
     pub(crate) fn close(&self) {
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -335,10 +345,9 @@ impl FixedSink {
         if word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
             return Err(Error::region("a part that was written before"));
         }
-        let PlaceScratch { index, axes, loops } = scratch;
+        let PlaceScratch { axes, loops } = scratch;
         let mut claim = Claim { sink: self, number, used: false, axes: &[], loops, start: At::default(), is_empty: false, stored: 0 };
-        self.chunks.index_into(number, index);
-        self.measure(&mut claim, index, order, axes)?;
+        self.measure(&mut claim, &self.chunks.index(number), order, axes)?;
         claim.axes = axes;
         Ok(claim)
     }
