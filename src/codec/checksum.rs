@@ -51,7 +51,7 @@ impl Trim for Checksum {
 }
 
 /// HDF5's Fletcher-32: sums of big-endian 16-bit words, an odd last byte as the upper half of one.
-fn fletcher32(data: &[u8]) -> u32 {
+pub(super) fn fletcher32(data: &[u8]) -> u32 {
     let (mut low, mut high) = (0u32, 0u32);
     let (words, rest) = data.as_chunks::<2>();
     // 360 words are what 32 bits hold between two reductions.
