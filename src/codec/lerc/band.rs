@@ -1,10 +1,10 @@
 //! One band of a LERC2 blob, straight to where the chunk has it.
 
 use super::header::{Bytes, Header, Kind};
+use super::mask::Mask;
 use super::quants::Quants;
 use super::value::Value;
-use super::mask::Mask;
-use super::{Decoded, wrong};
+use super::{Decoded, huffman, wrong};
 use crate::error::{Error, Result};
 
 /// Where a band's values stand in the chunk: pixels of `pixel` bytes, of which those from `start` on are this band's.
@@ -26,6 +26,16 @@ impl Target<'_> {
         line.and_then(|line| line.get_mut(self.start.saturating_add(before)..)).unwrap_or_default()
     }
 
+    /// The row above, where there is one, and this one, as [`line`](Self::line) gives them. For values of one byte.
+    pub(super) fn two_lines(&mut self, row: usize, depth: usize) -> (&[u8], &mut [u8]) {
+        let (row_bytes, start) = (self.width.saturating_mul(self.pixel), self.start.saturating_add(depth));
+        let at = row.saturating_mul(row_bytes);
+        let (before, after) = self.bytes.split_at_mut_checked(at).unwrap_or_default();
+        let above = before.get(at.saturating_sub(row_bytes)..).and_then(|line| line.get(start..)).unwrap_or_default();
+        let line = after.get_mut(..row_bytes).and_then(|line| line.get_mut(start..)).unwrap_or_default();
+        (above, line)
+    }
+
     /// Values of a block whose pixels are all valid.
     fn fill<T: Value>(&mut self, block: &Block, quants: &[u32], value: impl Fn(u32) -> T) {
         let before = block.depth.saturating_mul(size_of::<T>());
@@ -36,14 +46,30 @@ impl Target<'_> {
                 for (to, quant) in line.chunks_mut(pixel.max(1)).zip(quants) {
                     put(to, 0, value(*quant));
                 }
-            } else if let (Some(eight), Some((to, []))) =
-                (quants.as_array::<8>(), line.split_at_mut_checked(size_of::<T>().wrapping_mul(8)).map(|(a, b)| (a, &*b)))
-            {
+            } else if let (Ok(eight), Some((to, _))) = (<&[u32; 8]>::try_from(quants), line.split_at_mut_checked(size_of::<T>().wrapping_mul(8))) {
                 // Most blocks are 8 x 8: of a length known to the compiler this is a few vectors.
                 to.copy_from_slice(bytemuck::bytes_of(&eight.map(&value)));
             } else {
                 for (to, quant) in line.chunks_exact_mut(size_of::<T>()).zip(quants) {
                     put(to, 0, value(*quant));
+                }
+            }
+        }
+    }
+
+    /// The stored values of all pixels of a block.
+    fn copy<T: Value>(&mut self, block: &Block, values: &[u8]) {
+        let (pixel, before) = (self.pixel, block.depth.saturating_mul(size_of::<T>()));
+        let row_bytes = block.width.saturating_mul(size_of::<T>());
+        for (row, values) in (block.top..self.rows).zip(values.chunks_exact(row_bytes.max(1))) {
+            let line = self.line(row, block.left, block.width, before);
+            if pixel == size_of::<T>() && cfg!(target_endian = "little") {
+                if let Some(to) = line.get_mut(..row_bytes) {
+                    to.copy_from_slice(values);
+                }
+            } else {
+                for (to, value) in line.chunks_mut(pixel.max(1)).zip(values.chunks_exact(size_of::<T>())) {
+                    put(to, 0, T::le(value));
                 }
             }
         }
@@ -170,6 +196,11 @@ pub(super) fn decode<T: Value>(header: &Header, blob: &[u8], before: Option<&Mas
     }
     if from.byte()? != 0 {
         let bytes = header.depth.saturating_mul(size_of::<T>());
+        if mask.is_all() && header.depth == 1 {
+            let values = from.take(header.pixels().saturating_mul(bytes))?;
+            target.copy::<T>(&whole, values);
+            return Ok(Decoded::Here(mask));
+        }
         target.each(&whole, &mask, |pixel| {
             let values = from.take(bytes)?.chunks_exact(size_of::<T>());
             values.enumerate().for_each(|(depth, value)| put(pixel, depth, T::le(value)));
@@ -185,8 +216,12 @@ pub(super) fn decode<T: Value>(header: &Header, blob: &[u8], before: Option<&Mas
     match if coded { from.byte()? } else { 0 } {
         0 => Tiles { header, mask: &mask, tops: &tops, quants: Quants::default() }.read::<T>(&mut from, target)?,
         FLOATS if T::KIND.is_float() => return Ok(Decoded::Elsewhere),
-        DIFFERENCES if !T::KIND.is_float() => return Ok(Decoded::Elsewhere),
-        PLAIN if !T::KIND.is_float() && header.version >= 4 => return Ok(Decoded::Elsewhere),
+        // One depth follows the other, so none may end early.
+        DIFFERENCES if !T::KIND.is_float() && header.depth > 1 && target.rows < header.height => return Ok(Decoded::Elsewhere),
+        coding @ (DIFFERENCES | PLAIN) if !T::KIND.is_float() && (header.version >= 4 || coding == DIFFERENCES) => {
+            let zero = if T::KIND == Kind::I8 { 128 } else { 0 };
+            huffman::decode(header, &mut from, &mask, zero, coding == DIFFERENCES, target)?;
+        }
         other => return Err(wrong(format!("coding {other} of {:?}", T::KIND))),
     }
     Ok(Decoded::Here(mask))
@@ -207,7 +242,8 @@ impl Tiles<'_> {
         for top in (0..height.min(target.rows)).step_by(block.max(1)) {
             for left in (0..width).step_by(block.max(1)) {
                 for depth in 0..self.header.depth {
-                    let rect = Block { top, left, height: block.min(height.saturating_sub(top)), width: block.min(width.saturating_sub(left)), depth };
+                    let rect =
+                        Block { top, left, height: block.min(height.saturating_sub(top)), width: block.min(width.saturating_sub(left)), depth };
                     self.block::<T>(rect, from, target)?;
                 }
             }
@@ -230,7 +266,12 @@ impl Tiles<'_> {
             0 if by_difference => return Err(wrong("differences of stored values")),
             0 => {
                 let bytes = block.valid(self.mask, target.width).saturating_mul(size_of::<T>());
-                let mut values = from.take(bytes)?.chunks_exact(size_of::<T>());
+                let values = from.take(bytes)?;
+                if self.mask.is_all() {
+                    target.copy::<T>(&block, values);
+                    return Ok(());
+                }
+                let mut values = values.chunks_exact(size_of::<T>());
                 return target.each(&block, self.mask, |pixel| {
                     put(pixel, depth, values.next().map_or_else(T::zeroed, T::le));
                     Ok(())

@@ -25,6 +25,16 @@ impl Mask {
         }
     }
 
+    /// Each pixel that is not valid.
+    pub(super) fn each_lost(&self, mut pixel: impl FnMut(usize)) {
+        let Self::Some(bits) = self else { return };
+        for (k, byte) in bits.iter().enumerate().filter(|(_, byte)| **byte != 0xff) {
+            for bit in (0..8usize).filter(|bit| byte << bit & 0x80 == 0) {
+                pixel(k.saturating_mul(8).wrapping_add(bit));
+            }
+        }
+    }
+
     /// Of bits for so many pixels.
     pub(super) fn of(mut bits: Vec<u8>, pixels: usize) -> Self {
         bits.truncate(pixels.div_ceil(8));

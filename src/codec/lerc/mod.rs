@@ -8,6 +8,7 @@
 
 mod band;
 mod header;
+mod huffman;
 mod library;
 mod mask;
 mod quants;
@@ -18,6 +19,7 @@ mod value;
 use self::band::Target;
 use self::header::{Header, Kind};
 use self::mask::Mask;
+use self::value::Value;
 use super::{ChunkContext, Codec, Output, Scratch, image, size};
 use crate::error::{Error, Result};
 use crate::model::{DataType, Limits, reserve};
@@ -83,10 +85,20 @@ impl Codec for Lerc {
             None => library::decode(input, &shape, chunk.data_type, pixel, target)?,
         };
         let placed = Placed { masks: &masks, element, stored, samples: self.samples, depth: shape.depth };
-        if masks.iter().any(|mask| !mask.is_all()) {
-            placed.mask(chunk.data_type, alpha, pixels, target, scratch)?;
-        } else if alpha {
+        if alpha {
             placed.fill_alpha(target);
+        }
+        if masks.iter().any(|mask| !mask.is_all()) {
+            let mut validity = reserve("validity", pixels.saturating_mul(self.samples))?;
+            validity.resize(pixels.saturating_mul(self.samples), 1);
+            match Kind::of(chunk.data_type) {
+                Some(Kind::F32) => placed.mask(f32::NOTHING, target, &mut validity),
+                Some(Kind::F64) => placed.mask(f64::NOTHING, target, &mut validity),
+                Some(Kind::I16 | Kind::U16) => placed.mask(u16::NOTHING, target, &mut validity),
+                Some(Kind::I32 | Kind::U32) => placed.mask(u32::NOTHING, target, &mut validity),
+                _ => placed.mask(u8::NOTHING, target, &mut validity),
+            }
+            scratch.validity = Some(validity);
         }
         Ok(())
     }
@@ -156,28 +168,30 @@ impl Placed<'_> {
         }
     }
 
-    fn mask(&self, data_type: &DataType, alpha: bool, pixels: usize, target: &mut [u8], scratch: &mut Scratch) -> Result<()> {
-        let mut nothing = [0u8; 8];
-        match data_type {
-            DataType::F32 => nothing.split_at_mut(4).0.copy_from_slice(&f32::NAN.to_ne_bytes()),
-            DataType::F64 => nothing = f64::NAN.to_ne_bytes(),
-            _ => {}
-        }
-        let nothing = nothing.get(..self.element).unwrap_or_default();
-        let mut validity = reserve("validity", pixels.saturating_mul(self.samples))?;
-        for (at, pixel) in target.chunks_exact_mut(self.samples.saturating_mul(self.element).max(1)).enumerate() {
-            for (sample, value) in pixel.chunks_exact_mut(self.element.max(1)).enumerate() {
-                let mask = self.masks.get(sample.checked_div(self.depth).unwrap_or(0)).or_else(|| self.masks.first());
-                let is_valid = mask.is_none_or(|m| m.is_valid(at));
-                if alpha && sample == self.stored {
-                    value.fill(if is_valid { u8::MAX } else { 0 });
-                } else if !is_valid {
-                    value.copy_from_slice(nothing);
+    /// Takes away the values that are not valid.
+    fn mask<T: Value>(&self, nothing: T, target: &mut [u8], validity: &mut [u8]) {
+        let bytes = bytemuck::bytes_of(&nothing);
+        let element = size_of::<T>();
+        for (band, mask) in self.masks.iter().enumerate() {
+            let first = band.saturating_mul(self.depth);
+            let values = first..first.saturating_add(self.depth);
+            mask.each_lost(|pixel| {
+                let at = pixel.saturating_mul(self.samples);
+                let pixel = target.get_mut(at.saturating_mul(element)..).unwrap_or_default();
+                let valid = validity.get_mut(at..).unwrap_or_default();
+                for sample in values.clone() {
+                    if let Some(to) = pixel.get_mut(sample.saturating_mul(element)..).and_then(|rest| rest.get_mut(..element)) {
+                        to.copy_from_slice(bytes);
+                    }
+                    valid.get_mut(sample..).and_then(<[u8]>::first_mut).into_iter().for_each(|valid| *valid = 0);
                 }
-                validity.push(u8::from(is_valid));
-            }
+                // Alpha goes by the first band's mask.
+                if band == 0 && self.stored < self.samples {
+                    let alpha = pixel.get_mut(self.stored.saturating_mul(element)..).and_then(|rest| rest.get_mut(..element));
+                    alpha.unwrap_or_default().fill(0);
+                    valid.get_mut(self.stored..).and_then(<[u8]>::first_mut).into_iter().for_each(|valid| *valid = 0);
+                }
+            });
         }
-        scratch.validity = Some(validity);
-        Ok(())
     }
 }

@@ -220,6 +220,18 @@ fn as_the_library_has_it() {
             assert!(decode(&new, &data_type, shape).unwrap() == wanted, "{name}, version 4");
             versions.insert(4);
         }
+        // With the mask as one more sample.
+        let (element, samples) = (data_type.size().unwrap(), shape[2]);
+        let (mut values, mut valid) = (Vec::new(), Vec::new());
+        let validity = wanted.1.clone().unwrap_or_else(|| vec![1; wanted.0.len() / element]);
+        for (pixel, lost) in wanted.0.chunks(samples * element).zip(validity.chunks(samples)) {
+            values.extend_from_slice(pixel);
+            values.resize(values.len() + element, 0xff * lost[0]);
+            valid.extend_from_slice(lost);
+            valid.push(lost[0]);
+        }
+        let alpha = decode(&blob, &data_type, [shape[0], shape[1], samples + 1]).unwrap();
+        assert!(alpha == (values, wanted.1.map(|_| valid)), "{name}, with alpha");
         // A chunk of fewer rows, as the last of a file.
         let fewer = [shape[0].div_ceil(2), shape[1], shape[2]];
         assert_eq!(decode(&blob, &data_type, fewer).unwrap().0, expected(&blob, fewer[0]).unwrap().0, "{name}, cut");

@@ -5,6 +5,8 @@ use super::header::Kind;
 /// A type of values.
 pub(super) trait Value: bytemuck::Pod {
     const KIND: Kind;
+    /// What stands where a value is not valid.
+    const NOTHING: Self;
     /// The nearest towards zero that the type has.
     fn of(value: f64) -> Self;
     fn wide(self) -> f64;
@@ -15,9 +17,10 @@ pub(super) trait Value: bytemuck::Pod {
 }
 
 macro_rules! value {
-    ($type:ty, $kind:ident, |$offset:ident, $step:ident, $quant:ident| $sum:expr) => {
+    ($type:ty, $kind:ident, $nothing:expr, |$offset:ident, $step:ident, $quant:ident| $sum:expr) => {
         impl Value for $type {
             const KIND: Kind = Kind::$kind;
+            const NOTHING: Self = $nothing;
 
             #[inline(always)]
             #[allow(clippy::cast_possible_truncation, clippy::unnecessary_cast, reason = "what the format does")]
@@ -40,7 +43,7 @@ macro_rules! value {
         }
     };
     ($($type:ty, $kind:ident;)*) => { $(
-        value!($type, $kind, |offset, step, quant| {
+        value!($type, $kind, 0, |offset, step, quant| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::unnecessary_cast, reason = "modulo the type's range")]
             offset.wrapping_add((quant as $type).wrapping_mul(step))
         });
@@ -48,5 +51,5 @@ macro_rules! value {
 }
 
 value! { i8, I8; u8, U8; i16, I16; u16, U16; i32, I32; u32, U32; }
-value!(f32, F32, |offset, step, quant| Self::of(offset.wide() + f64::from(quant) * step.wide()));
-value!(f64, F64, |offset, step, quant| offset + f64::from(quant) * step);
+value!(f32, F32, Self::NAN, |offset, step, quant| Self::of(offset.wide() + f64::from(quant) * step.wide()));
+value!(f64, F64, Self::NAN, |offset, step, quant| offset + f64::from(quant) * step);
