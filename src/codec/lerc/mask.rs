@@ -1,5 +1,7 @@
 //! Which pixels of a band are valid.
 
+use std::ops::Range;
+
 use super::header::{Bytes, Header};
 use super::wrong;
 use crate::error::Result;
@@ -25,13 +27,22 @@ impl Mask {
         }
     }
 
-    /// Each pixel that is not valid.
-    pub(super) fn each_lost(&self, mut pixel: impl FnMut(usize)) {
+    /// Runs of pixels that are not valid; the last may go beyond the last pixel.
+    pub(super) fn each_lost(&self, mut pixels: impl FnMut(Range<usize>)) {
         let Self::Some(bits) = self else { return };
-        for (k, byte) in bits.iter().enumerate().filter(|(_, byte)| **byte != 0xff) {
-            for bit in (0..8usize).filter(|bit| byte << bit & 0x80 == 0) {
-                pixel(k.saturating_mul(8).wrapping_add(bit));
+        let mut first = 0usize;
+        for same in bits.chunk_by(|a, b| a == b) {
+            let end = first.saturating_add(same.len().saturating_mul(8));
+            match same.first() {
+                Some(0) => pixels(first..end),
+                Some(0xff) | None => {}
+                Some(byte) => {
+                    for pixel in (first..end).filter(|pixel| byte << (pixel % 8) & 0x80 == 0) {
+                        pixels(pixel..pixel.saturating_add(1));
+                    }
+                }
             }
+            first = end;
         }
     }
 

@@ -170,26 +170,34 @@ impl Placed<'_> {
 
     /// Takes away the values that are not valid.
     fn mask<T: Value>(&self, nothing: T, target: &mut [u8], validity: &mut [u8]) {
-        let bytes = bytemuck::bytes_of(&nothing);
+        let nothing = bytemuck::bytes_of(&nothing);
         let element = size_of::<T>();
+        let pixel = self.samples.saturating_mul(element);
+        let pixels = target.len().checked_div(pixel).unwrap_or(0);
         for (band, mask) in self.masks.iter().enumerate() {
             let first = band.saturating_mul(self.depth);
-            let values = first..first.saturating_add(self.depth);
-            mask.each_lost(|pixel| {
-                let at = pixel.saturating_mul(self.samples);
-                let pixel = target.get_mut(at.saturating_mul(element)..).unwrap_or_default();
-                let valid = validity.get_mut(at..).unwrap_or_default();
-                for sample in values.clone() {
-                    if let Some(to) = pixel.get_mut(sample.saturating_mul(element)..).and_then(|rest| rest.get_mut(..element)) {
-                        to.copy_from_slice(bytes);
-                    }
-                    valid.get_mut(sample..).and_then(<[u8]>::first_mut).into_iter().for_each(|valid| *valid = 0);
+            // Alpha goes by the first band's mask.
+            let alpha = if band == 0 { self.stored..self.samples } else { 0..0 };
+            mask.each_lost(|run| {
+                let run = run.start..run.end.min(pixels);
+                let part = |step: usize| run.start.saturating_mul(step)..run.end.saturating_mul(step);
+                if pixel == element {
+                    let lost = target.get_mut(part(element)).unwrap_or_default();
+                    lost.chunks_exact_mut(element).for_each(|value| value.copy_from_slice(nothing));
+                    return validity.get_mut(run).unwrap_or_default().fill(0);
                 }
-                // Alpha goes by the first band's mask.
-                if band == 0 && self.stored < self.samples {
-                    let alpha = pixel.get_mut(self.stored.saturating_mul(element)..).and_then(|rest| rest.get_mut(..element));
-                    alpha.unwrap_or_default().fill(0);
-                    valid.get_mut(self.stored..).and_then(<[u8]>::first_mut).into_iter().for_each(|valid| *valid = 0);
+                for pixel in target.get_mut(part(pixel)).unwrap_or_default().chunks_exact_mut(pixel.max(1)) {
+                    for value in pixel.chunks_exact_mut(element).skip(first).take(self.depth) {
+                        value.copy_from_slice(nothing);
+                    }
+                    for value in pixel.chunks_exact_mut(element).skip(alpha.start).take(alpha.len()) {
+                        value.fill(0);
+                    }
+                }
+                for valid in validity.get_mut(part(self.samples)).unwrap_or_default().chunks_exact_mut(self.samples.max(1)) {
+                    for samples in [first..first.saturating_add(self.depth), alpha.clone()] {
+                        valid.get_mut(samples).unwrap_or_default().fill(0);
+                    }
                 }
             });
         }
