@@ -93,7 +93,7 @@ impl Shared {
             Sink::Text(sink) => {
                 let mut elements = Elements::default();
                 chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Variable(&mut elements)).map_err(in_chunk)?;
-                self.clock.decoded(start);
+                self.clock.decoded(start, elements.bytes.len());
                 let start = Instant::now();
                 let origin = origin(grid, &index);
                 sink.place(&grid.chunk_region(&index), elements, &origin, &grid.stored_shape(&index), &self.array.meta.order)?;
@@ -110,7 +110,7 @@ impl Shared {
                     decoded.resize(length, 0);
                     chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)).map_err(in_chunk)?;
                     drop(bytes);
-                    self.clock.decoded(start);
+                    self.clock.decoded(start, length);
                     let decoded = Bytes::from(decoded);
                     let validity = scratch.codec.validity.take();
                     // What is kept has no validity of its own: all of it is valid.
@@ -128,7 +128,7 @@ impl Shared {
                 let decoded = &mut decoded[..length];
                 chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
                 drop(bytes);
-                self.clock.decoded(start);
+                self.clock.decoded(start, length);
                 self.place(number, &index, decoded, codec.validity.take().as_deref())
             }
         }
