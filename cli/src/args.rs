@@ -57,6 +57,27 @@ pub(crate) enum Command {
         #[command(flatten)]
         access: Access,
     },
+    /// Reads and throws away, some times over, and says how fast each stage was
+    ///
+    /// No chunk is kept from round to round. GB/s are 10^9 bytes of decoded output a second; each number is the median of the rounds.
+    /// A large region is read in parts of up to 256 MiB, one after the other.
+    Bench {
+        /// The dataset
+        url: String,
+        #[command(flatten)]
+        selectors: Selectors,
+        /// How many times it is read
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        rounds: u32,
+        /// Threads that decode [default: one a core]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+        threads: Option<u16>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        access: Access,
+    },
 }
 
 /// What is written of each element.

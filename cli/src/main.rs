@@ -1,6 +1,7 @@
 //! `swath`: reads Cloud Optimized GeoTIFF and Zarr from the command line.
 
 mod args;
+mod bench;
 mod failure;
 mod info;
 mod open;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Info { url, json, access } => info::run(&url, json, &access),
         Command::Plan { url, selectors, json, access } => plan::run(&url, &selectors, json, &access),
         Command::Read { url, selectors, what, output, stats, access } => read::run(&url, &selectors, what, &output, stats, &access),
+        Command::Bench { url, selectors, rounds, threads, json, access } => bench::run(&url, &selectors, rounds, threads, json, &access),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! From the command line to a session, a dataset and the array that is meant.
 
-use swath::model::{Region, Secret, Selection, Sidecars};
+use swath::model::{Limits, Region, Secret, Selection, Sidecars};
 use swath::{ChunkedArray, Cog, Dataset, DiskCache, Group, OnChange, OpenStats, Session, SessionOptions};
 
 use crate::args::{Access, Selectors};
@@ -13,10 +13,17 @@ const MOST_NAMES: usize = 100;
 
 /// A session that keeps little: every chunk is read once, and the output is not held in memory.
 pub(crate) fn session(access: &Access, url: &str) -> Result<Session> {
+    session_with(access, url, |options| {
+        options.limits.decoded_in_flight = 32 << 20;
+        options.limits.stored_in_flight = 16 << 20;
+    })
+}
+
+/// The same, but for what `change` changes.
+pub(crate) fn session_with(access: &Access, url: &str, change: impl FnOnce(&mut SessionOptions)) -> Result<Session> {
     let mut options = SessionOptions::default();
     options.cache_bytes = 64 << 20;
-    options.limits.decoded_in_flight = 32 << 20;
-    options.limits.stored_in_flight = 16 << 20;
+    change(&mut options);
     options.anonymous = access.anon;
     options.network.hedge = access.hedge;
     options.read.deadline = access.deadline;
@@ -56,6 +63,13 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
+    /// Holds the chunks that a read takes to the session's bound.
+    pub(crate) fn check(&self, session: &Session) -> Result<()> {
+        let chunks = self.array.meta().grid.chunks_of(&self.region);
+        let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
+        Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;
+        Ok(())
+    }
     /// The boxes of the array that are read, one behind the other along the first axis of what is written.
     pub(crate) fn parts(&self) -> Vec<Region> {
         let Some(bands) = &self.bands else { return vec![self.region.clone()] };

@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 50;
 pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access) -> Result<()> {
     let session = open::session(access, url)?;
     let chosen = open::choose(&session, url, selectors, Counted::Numbers)?;
-    let plan = whole(&session, &chosen)?;
+    let plan = whole(&session, &chosen, slabs::BUDGET)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
         writeln!(out, "{:#}", as_json(&plan, chosen.array.consistency()))?;
@@ -28,14 +28,10 @@ pub(crate) fn run(url: &str, selectors: &Selectors, json: bool, access: &Access)
 }
 
 /// The plans of all the slabs that `read` goes by, as one.
-fn whole(session: &Session, chosen: &Chosen) -> Result<ReadPlan> {
+pub(crate) fn whole(session: &Session, chosen: &Chosen, budget: u64) -> Result<ReadPlan> {
     let array = &chosen.array;
-    let slabs = |part| match array.data_type().size() {
-        Some(element) => Slabs::new(&array.meta().grid, part, element as u64, slabs::BUDGET),
-        None => Slabs::new(&array.meta().grid, part, slabs::TYPICAL_TEXT, slabs::BUDGET).in_order(),
-    };
     let mut all: Option<ReadPlan> = None;
-    for slab in chosen.parts().into_iter().flat_map(slabs) {
+    for slab in chosen.parts().into_iter().flat_map(|part| Slabs::of(array, part, budget)) {
         let plan = session.block_on(array.plan(&slab))?;
         match &mut all {
             Some(all) => all.add(plan),

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use swath::model::Limits;
-
 use crate::args::{Access, Selectors, What};
 use crate::failure::{Failure, Result};
 use crate::open::{self, Counted};
@@ -17,9 +15,7 @@ pub(crate) fn run(url: &str, selectors: &Selectors, what: What, output: &Path, s
     let session = open::session(access, url)?;
     let plain = kind != Kind::Png && !what.scaled && !what.mask;
     let chosen = open::choose(&session, url, selectors, if plain { Counted::Numbers } else { Counted::Elements })?;
-    let chunks = chosen.array.meta().grid.chunks_of(&chosen.region);
-    let count = chunks.iter().fold(1_u64, |n, r| n.saturating_mul(r.end.saturating_sub(r.start)));
-    Limits::check("max_read_chunks", count, session.limits().max_read_chunks)?;
+    chosen.check(&session)?;
 
     let data_type = raw::written_type(&chosen, what)?;
     if kind == Kind::Png && (what.scaled || what.mask || chosen.bands.is_some()) {

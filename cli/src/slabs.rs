@@ -1,5 +1,6 @@
 //! A region cut into slabs that are read one after the other, so that memory does not depend on the region's size.
 
+use swath::ChunkedArray;
 use swath::model::{ChunkGrid, Region};
 
 /// Bytes of a slab that are aimed at. A slab may be larger where one chunk is.
@@ -26,6 +27,14 @@ impl<'a> Slabs<'a> {
     /// `element`: bytes of one.
     pub(crate) fn new(grid: &'a ChunkGrid, region: Region, element: u64, budget: u64) -> Self {
         Self { grid, element: element.max(1), budget, open: vec![region], in_order: false }
+    }
+    /// The slabs that a part of an array is read by.
+    pub(crate) fn of(array: &'a ChunkedArray, part: Region, budget: u64) -> Self {
+        let grid = &array.meta().grid;
+        match array.data_type().size() {
+            Some(element) => Self::new(grid, part, element as u64, budget),
+            None => Self::new(grid, part, TYPICAL_TEXT, budget).in_order(),
+        }
     }
     /// Only slabs whose elements follow each other in the output, for outputs that are appended to.
     pub(crate) fn in_order(mut self) -> Self {

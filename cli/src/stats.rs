@@ -19,6 +19,9 @@ impl Totals {
     pub(crate) fn new(opened: OpenStats) -> Self {
         Self { opened, sum: ReadStats::default(), slabs: 0, output_bytes: 0, total: Duration::ZERO }
     }
+    pub(crate) fn sum(&self) -> &ReadStats {
+        &self.sum
+    }
     /// # Errors
     /// What was written before would be of another generation than this slab.
     pub(crate) fn add(&mut self, slab: &ReadStats) -> Result<()> {
@@ -52,6 +55,7 @@ impl Totals {
             "pages": sum.pages,
             "slabs": self.slabs,
             "output_bytes": self.output_bytes,
+            "decoded_bytes": sum.decoded_bytes,
             "plan_ms": ms(sum.plan_time),
             "fetch_ms": ms(sum.fetch_time),
             "decode_ms": ms(sum.decode_time),

@@ -497,3 +497,53 @@ fn regions_of_complex_integers_count_numbers() {
     assert_eq!(fs::read(&part).unwrap().len(), bands * rows * numbers / 2);
     fails(&["read", &tiff, "--region", &format!(":,:,0:{}", numbers + 1), "-o", &part], 1);
 }
+
+#[test]
+fn bench_tells_of_each_stage() {
+    let url = fixture("scene.tif");
+    let bench = json(&["bench", &url, "--region", ":,256:768,256:768", "--rounds", "2", "--threads", "2", "--json"]);
+    let plan = json(&["plan", &url, "--region", ":,256:768,256:768", "--json"]);
+    assert_eq!((bench["rounds"].as_u64(), bench["threads"].as_u64()), (Some(2), Some(2)));
+    assert_eq!((&bench["region"], &bench["plan"]["chunks"], &bench["plan"]["bytes"]), (&plan["region"], &plan["chunks"], &plan["bytes"]));
+    assert_eq!(bench["total"]["bytes"], plan["output_bytes"]);
+    // Whole chunks are decoded, of which the region is a part.
+    assert!(bench["decode"]["bytes"].as_u64().unwrap() >= plan["output_bytes"].as_u64().unwrap(), "{bench}");
+    assert_eq!(bench["total"]["ms_of_each_round"].as_array().unwrap().len(), 2);
+    for (stage, what) in [
+        ("open", "requests"),
+        ("open", "ms"),
+        ("plan", "ms"),
+        ("plan", "requests"),
+        ("fetch", "requests"),
+        ("fetch", "bytes"),
+        ("decode", "thread_ms"),
+        ("decode", "stored_bytes"),
+        ("decode", "gb_per_s_per_thread"),
+        ("place", "gb_per_s_per_thread"),
+        ("total", "ms"),
+        ("total", "gb_per_s"),
+    ] {
+        assert!(bench[stage][what].as_f64().unwrap() > 0.0, "{stage} {what}: {bench}");
+    }
+
+    let output = swath(&["bench", &fixture("climate.zarr"), "--array", "t2m", "--rounds", "1"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    let stages: Vec<&str> = text.lines().skip(2).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(stages, ["open", "plan", "fetch", "decode", "place", "total"], "{text}");
+    assert!(text.contains("median of 1 round, ") && text.contains(" GB/s a thread"), "{text}");
+}
+
+#[test]
+fn bench_of_nothing_and_of_what_is_not_there() {
+    let folder = Folder::new();
+    // Stored as they stand: nothing is decoded, so there is no speed of it.
+    let raw = json(&["bench", &small(&folder, "raw.zarr"), "--rounds", "1", "--json"]);
+    assert_eq!((raw["total"]["bytes"].as_u64(), raw["decode"]["gb_per_s_per_thread"].is_null()), (Some(96), raw["decode"]["bytes"] == 0), "{raw}");
+    let empty = json(&["bench", &small(&folder, "empty.zarr"), "--region", "2:2,:", "--rounds", "1", "--json"]);
+    assert_eq!((empty["total"]["bytes"].as_u64(), empty["total"]["gb_per_s"].is_null()), (Some(0), true), "{empty}");
+    assert!(fails(&["bench", &folder.path("nowhere.tif")], 1).contains("nowhere.tif"));
+    assert!(fails(&["bench", &fixture("scene.tif"), "--rounds", "0"], 2).contains("--rounds"));
+    assert!(fails(&["bench", &fixture("scene.tif"), "--threads", "no"], 2).contains("--threads"));
+    assert!(fails(&["bench", &fixture("climate.zarr")], 1).contains("--array"));
+}

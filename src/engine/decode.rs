@@ -143,7 +143,7 @@ impl Shared {
         let start = Instant::now();
         let mut elements = Elements::default();
         chain.decode(bytes, context, &mut scratch.codec, &mut Output::Variable(&mut elements))?;
-        self.clock.decoded(start);
+        self.clock.decoded(start, elements.bytes.len());
         let start = Instant::now();
         let grid = &self.array.meta.grid;
         let origin: Vec<u64> = index.iter().enumerate().map(|(axis, i)| grid.extent(axis, *i).start).collect();
@@ -170,7 +170,7 @@ impl Shared {
         let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
         decoded.resize(length, 0);
         chain.decode(bytes, context, &mut scratch.codec, &mut Output::Exact(&mut decoded))?;
-        self.clock.decoded(start);
+        self.clock.decoded(start, length);
         let decoded = Bytes::from(decoded);
         // What is kept has no validity of its own: all of it is valid.
         if scratch.codec.validity.is_none() {
@@ -203,7 +203,7 @@ impl Shared {
         {
             done?;
             codec.validity = None;
-            self.clock.decoded(start);
+            self.clock.decoded(start, length);
             self.clock.placed(Instant::now());
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl Shared {
             decoded.resize(length, 0);
         }
         let unfinished = chain.decode_unfinished(bytes, &context, codec, &mut decoded[..length])?;
-        self.clock.decoded(start);
+        self.clock.decoded(start, length);
         let start = Instant::now();
         let validity = codec.validity.take();
         let chunk = Decoded { bytes: unfinished, finish: chain.finish(), order: &self.array.meta.order, validity: validity.as_deref() };

@@ -35,6 +35,9 @@ pub struct ReadStats {
     pub pages: u64,
     /// Bytes of the output.
     pub output_bytes: u64,
+    /// Bytes that decoding gave: of whole chunks, though a part of one may be all that was wanted. Uncompressed chunks that are placed as they
+    /// stand are not decoded.
+    pub decoded_bytes: u64,
     /// From the call to the last chunk's place being known.
     pub plan_time: Duration,
     /// From then to the last response.
@@ -68,6 +71,7 @@ impl ReadStats {
         self.chunk_cache_hits += next.chunk_cache_hits;
         self.pages += next.pages;
         self.output_bytes += next.output_bytes;
+        self.decoded_bytes += next.decoded_bytes;
         self.plan_time += next.plan_time;
         self.fetch_time += next.fetch_time;
         self.decode_time += next.decode_time;
@@ -98,6 +102,7 @@ pub(crate) struct Clock {
     pub(crate) absent: AtomicUsize,
     pub(crate) cached: AtomicUsize,
     stored: AtomicU64,
+    decoded: AtomicU64,
     pub(crate) refetched: AtomicU64,
 }
 
@@ -113,13 +118,16 @@ impl Clock {
             absent: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
             stored: zero(),
+            decoded: zero(),
             refetched: zero(),
         }
     }
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
-    pub(crate) fn decoded(&self, since: Instant) {
+    /// A chunk was decoded, to so many bytes.
+    pub(crate) fn decoded(&self, since: Instant, bytes: usize) {
+        self.decoded.fetch_add(bytes as u64, Ordering::Relaxed);
         self.decode.fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
     }
     pub(crate) fn placed(&self, since: Instant) {
@@ -143,6 +151,7 @@ impl Clock {
         stats.absent = self.absent.load(Ordering::Relaxed);
         stats.chunk_cache_hits = self.cached.load(Ordering::Relaxed);
         stats.stored_bytes = self.stored.load(Ordering::Relaxed);
+        stats.decoded_bytes = self.decoded.load(Ordering::Relaxed);
         stats.refetched = self.refetched.load(Ordering::Relaxed);
     }
 }
