@@ -28,14 +28,17 @@ impl Entry {
     const fn literal(byte: u8) -> Self {
         Self(byte as u64 | Self::ONE)
     }
+    fn tag(self) -> u8 {
+        (self.0 >> 56 & 0xff) as u8
+    }
     /// The length of a string that stands here.
     #[inline]
     fn short(self) -> Option<usize> {
-        let length = self.0 >> 56;
-        if length.wrapping_sub(1) < 7 { Some((length & 7) as usize) } else { None }
+        let length = self.tag();
+        if length.wrapping_sub(1) < 7 { Some(usize::from(length)) } else { None }
     }
     fn is_none(self) -> bool {
-        self.0 >> 56 == 0
+        self.tag() == 0
     }
     fn first(self) -> u8 {
         self.0.to_le_bytes()[0]
@@ -47,11 +50,11 @@ impl Entry {
     /// The string, that stands at `start` of the output, and one byte more.
     #[inline]
     fn and(self, byte: u8, start: usize) -> Self {
-        let length = self.0 >> 56;
-        if length < 7 {
-            return Self(self.0.wrapping_add(Self::ONE) | u64::from(byte).wrapping_shl(((length & 7) << 3) as u32));
+        let tag = self.tag();
+        if tag < 7 {
+            return Self(self.0.wrapping_add(Self::ONE) | u64::from(byte).wrapping_shl(u32::from(tag) << 3));
         }
-        let length = if length == 7 { 8 } else { (self.0 >> 40 & 0xffff).wrapping_add(1) };
+        let length = if tag == 7 { 8 } else { (self.0 >> 40 & 0xffff).wrapping_add(1) };
         Self(self.0 & 0xff | (start as u64 & 0xffff_ffff) << 8 | length << 40 | Self::LONG)
     }
 }
