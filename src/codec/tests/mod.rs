@@ -8,6 +8,8 @@ use crate::model::{AxisOrder, CodecSpec, Endian, FaxCoding, Field, FillValue, Jp
 mod chains;
 mod fax;
 mod historic;
+mod lz4;
+mod lzw;
 
 /// A line of the table.
 struct Vector {
