@@ -19,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
         match which % 13 {
             0 => {
                 out.copy_from_slice(data);
-                out.push(level.undo_predictor(&mut out[..data.len()], element, more).into());
+                let done = level.undo_predictor(&mut out, element, more);
+                out.push(done.into());
             }
             1 => {
                 let done = level.undo_predictor_to(data, element, more, swap, &mut out);
@@ -51,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
             }
             10 => level.deinterleave(data, element, samples, more % samples, &mut out[..band]),
             11 => {
-                let mut targets: Vec<&mut [u8]> = out.chunks_mut(band.max(1)).take(samples).collect();
+                let mut targets: Vec<&mut [u8]> = out[..band * samples].chunks_mut(band.max(1)).collect();
                 targets.resize_with(samples, Default::default);
                 level.deinterleave_all(data, element, &mut targets);
             }

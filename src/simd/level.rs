@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Level(pub(super) Kind);
 
-/// AVX-512 is left out: on Sapphire Rapids no kernel gained by it what its second copy would weigh.
+/// AVX-512 is left out: beside decompression these kernels take little as it is, and a level is one more copy of all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// What all code is compiled for.

@@ -9,7 +9,7 @@ use super::{load, load_half, store};
 
 /// Eight fields are `bits` bytes: each lane of 32 bits takes the four that its field begins in, and shifts it into place.
 ///
-/// 12 bits 0.9 GB/s as the compiler has it, so 20.
+/// 13 GB/s of bytes and 26 of `u16`, where the plain loop gives 1 and 2.
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn unpack_bits(mut source: &[u8], bits: u32, mut target: &mut [u8]) {
     assert!((1..=16).contains(&bits), "fields of 1 to 16 bits");
@@ -50,7 +50,7 @@ pub(in super::super) fn unpack_bits(mut source: &[u8], bits: u32, mut target: &m
     bits::unpack_bits(source, bits, target);
 }
 
-/// The bits of eight rows are transposed, and the rows zipped: 11 GB/s, as the compiler has it 1.5.
+/// The bits of eight rows are transposed, and the rows zipped: 8 to 9 GB/s, where the plain loop compiled for AVX2 gives 1.8.
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn bit_unshuffle(source: &[u8], element: usize, target: &mut [u8]) {
     match element {

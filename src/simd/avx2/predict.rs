@@ -2,6 +2,10 @@
 //!
 //! A register is summed up by doubling steps (each sample plus the one a pixel before, then two pixels before...), and what came before
 //! the register is added to all of it. That carry is summed up on a path of its own: one addition a register is all that waits.
+//!
+//! GB/s on one core of a Sapphire Rapids in cache, from row to row with the bytes swapped, and what the plain loop gives: one sample a pixel
+//! of 1 byte 17 and 2.7, of 2 bytes 16 and 5.2, of 4 bytes 20 and 6.6, of 8 bytes 26 and 7.6; three of 1 byte 13 and 4.6, of 2 bytes 16 and 11,
+//! of 4 bytes 18 and 9.7; seven of 1 byte 20 and 2.0.
 
 use std::arch::x86_64::*;
 

@@ -21,9 +21,7 @@ pub(in super::super) fn unshuffle_part(source: &[u8], element: usize, first: usi
     }
 }
 
-/// Elements of 8 bytes.
-///
-/// 41 GB/s; the compiler makes 12 of the plain loop.
+/// Elements of 8 bytes: 35 GB/s, where the plain loop compiled for AVX2 gives 12.
 #[target_feature(enable = "avx2")]
 pub(super) fn interleave8(planes: [&[u8]; 8], target: &mut [u8]) {
     let (groups, rest) = target.as_chunks_mut::<256>();
