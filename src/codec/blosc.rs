@@ -57,6 +57,18 @@ impl Codec for Blosc {
     fn name(&self) -> &str {
         "blosc"
     }
+    fn block_bytes(&self, input: &[u8], output: usize) -> Option<usize> {
+        let header = Header::read(input).ok()?;
+        (header.bytes == output && header.flags & 2 == 0 && header.block > 0).then_some(header.block)
+    }
+    fn decode_block(&self, input: &[u8], block: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
+        let header = Header::read(input)?;
+        let input = input.get(..header.stored).unwrap_or_default();
+        let mut shuffled = scratch.take(output.len())?;
+        let done = one(&header, input, block, output, &mut shuffled, scratch);
+        scratch.give(shuffled);
+        done
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let header = Header::read(input)?;
         let input = input.get(..header.stored).unwrap_or_default();

@@ -148,6 +148,16 @@ impl Chain {
         Ok(buffer)
     }
 
+    /// A chunk as blocks that can be decoded each by itself, where all there is to be done is one codec that has such.
+    ///
+    /// # Errors
+    /// `Limit` where the chunk is above `max_chunk_bytes`.
+    pub fn blocks<'a>(&'a self, input: &'a [u8], chunk: &ChunkContext<'_>) -> Result<Option<Blocks<'a>>> {
+        let [Stage { action: Action::Apart(codec), order: None, .. }] = &self.stages[..] else { return Ok(None) };
+        let Some(bytes) = chunk.bytes()? else { return Ok(None) };
+        Ok(codec.block_bytes(input, bytes).map(|block| Blocks { codec: codec.as_ref(), input, block, bytes }))
+    }
+
     fn run(&self, stages: &[Stage], input: &[u8], chunk: &ChunkContext<'_>, end: Size, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut place = Place::Input;
         let mut range = 0..input.len();
@@ -355,6 +365,36 @@ impl Chain {
             };
         }
         size
+    }
+}
+
+/// The blocks of a chunk, in the order of its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'a> {
+    codec: &'a dyn Codec,
+    input: &'a [u8],
+    block: usize,
+    bytes: usize,
+}
+
+impl Blocks<'_> {
+    /// Bytes of a block; the last may be shorter.
+    #[must_use]
+    pub fn block(&self) -> usize {
+        self.block
+    }
+    /// The bytes of the chunk that block `index` decodes to.
+    #[must_use]
+    pub fn range(&self, index: usize) -> Range<usize> {
+        let start = index.saturating_mul(self.block).min(self.bytes);
+        start..start.saturating_add(self.block).min(self.bytes)
+    }
+    /// Decodes block `index`, whose length that of its [range](Self::range) is.
+    ///
+    /// # Errors
+    /// As those of [`Chain::decode`].
+    pub fn decode(&self, index: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
+        self.codec.decode_block(self.input, index, scratch, output)
     }
 }
 

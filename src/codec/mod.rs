@@ -59,7 +59,7 @@ mod webp;
 mod zfp;
 mod zstd;
 
-pub use chain::Chain;
+pub use chain::{Blocks, Chain};
 pub use compile::{MakeCodec, Registry};
 pub use encode::Encoder;
 pub use finish::Finish;
@@ -138,6 +138,20 @@ pub trait Codec: fmt::Debug + Send + Sync {
     /// Whether a [prefix](Output::Prefix) costs no more than what it holds of the chunk: decoding ends there.
     fn stops_early(&self) -> bool {
         false
+    }
+    /// Where each block of so many bytes of the output (but for the last, which may be shorter) decodes by itself: how many. `None` where the
+    /// input is not of such blocks, or is not of `output` bytes in all.
+    fn block_bytes(&self, input: &[u8], output: usize) -> Option<usize> {
+        let _ = (input, output);
+        None
+    }
+    /// Decodes one of the [blocks](Self::block_bytes).
+    ///
+    /// # Errors
+    /// As those of [`decode`](Self::decode).
+    fn decode_block(&self, input: &[u8], block: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
+        let _ = (input, block, scratch, output);
+        Err(Error::codec("chain", "a codec without blocks"))
     }
     /// Decodes. The output says how much is to be given; its former content has no meaning.
     ///

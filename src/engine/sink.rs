@@ -414,7 +414,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-impl Claim<'_> {
+impl<'a> Claim<'a> {
     /// The elements of the chunk, in stored order, among which all of the part are; `None` where that is the whole chunk.
     pub(crate) fn wanted(&self) -> Option<std::ops::Range<usize>> {
         let element = self.sink.source_element().max(1);
@@ -453,6 +453,19 @@ impl Claim<'_> {
         drop(writer);
         self.used = done.is_ok();
         Some(done)
+    }
+
+    /// Makes of this claim one whose elements are written piece by piece, by several threads maybe. `None` where they are not only copied.
+    ///
+    /// A piece is `length` bytes of the chunk, in stored order, from a multiple of `length` on.
+    pub(crate) fn in_pieces(self, order: &'a AxisOrder, length: usize) -> std::result::Result<Pieces<'a>, Self> {
+        let element = self.sink.source_element();
+        let is_copied = matches!(self.sink.rule, Rule::Copy) && self.sink.marks.is_null();
+        if self.is_empty || !is_copied || element == 0 || length == 0 || !length.is_multiple_of(element) {
+            return Err(self);
+        }
+        let written = (0..self.stored.div_ceil(length).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Pieces { claim: self, order, length, written })
     }
 
     /// Writes the part from a decoded chunk.
@@ -637,6 +650,93 @@ impl Claim<'_> {
         });
         drop(writer);
         Ok(())
+    }
+}
+
+/// A claim that is written piece by piece.
+pub(crate) struct Pieces<'a> {
+    claim: Claim<'a>,
+    order: &'a AxisOrder,
+    length: usize,
+    /// One bit a piece.
+    written: Vec<AtomicU64>,
+}
+
+impl Pieces<'_> {
+    /// Writes what of a piece is in the part, each piece once.
+    pub(crate) fn place(&self, piece: usize, bytes: &[u8]) -> Result<()> {
+        let claim = &self.claim;
+        let bit = 1_u64 << (piece % 64);
+        let word = self.written.get(piece / 64).ok_or_else(|| Error::region("a piece outside of its chunk"))?;
+        let start = piece.checked_mul(self.length).filter(|start| *start < claim.stored);
+        let start = start.ok_or_else(|| Error::region("a piece outside of its chunk"))?;
+        if bytes.len() != self.length.min(claim.stored - start) {
+            return Err(Error::region("a piece of another length"));
+        }
+        let writer = claim.sink.enter()?;
+        if word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+            return Err(Error::region("a part that was written before"));
+        }
+        let (mut loops, mut rows) = (Vec::with_capacity(claim.axes.len()), RowScratch::default());
+        self.boxes(0, claim.start, 0, start, bytes, &mut loops, &mut rows);
+        if claim.sink.streamed {
+            simd::streaming_fence();
+        }
+        drop(writer);
+        Ok(())
+    }
+
+    /// All of the chunk is in its place.
+    pub(crate) fn done(mut self) {
+        self.claim.used = true;
+    }
+
+    /// Cuts the piece, which starts at byte `start` of the chunk, into boxes. What is looked at are the elements from byte `base` on that have one
+    /// index of each of the `depth` outermost stored axes; `at` is where they go.
+    #[allow(clippy::too_many_arguments, reason = "a recursion's own state")]
+    fn boxes(&self, depth: usize, at: At, base: usize, start: usize, bytes: &[u8], loops: &mut Vec<Loop>, rows: &mut RowScratch) {
+        let claim = &self.claim;
+        let end = start + bytes.len();
+        let axis_of = |depth: usize| self.order.axes().get(depth).map(|axis| &claim.axes[*axis]);
+        let Some(axis) = axis_of(depth) else {
+            // A single element.
+            if (start..end).contains(&base) {
+                // SAFETY: as below, of one element.
+                unsafe { copy_box(claim.sink, &[], At { source: 0, ..at }, &bytes[base - start..], None, rows) };
+            }
+            return;
+        };
+        let step = axis.step.source;
+        // Indexes of this axis whose elements are in the piece, in part and whole.
+        let (first, last) = (start.saturating_sub(base) / step, (end - base).div_ceil(step).min(axis.stored));
+        let (whole_first, whole_last) = (start.saturating_sub(base).div_ceil(step), ((end - base) / step).min(axis.stored));
+        let inside = |i: usize| (axis.from..axis.from + axis.length).contains(&i);
+        let one = |i: usize, loops: &mut Vec<Loop>, rows: &mut RowScratch| {
+            let inner = base + i * step;
+            if inside(i) && inner < end && inner + step > start {
+                self.boxes(depth + 1, At { source: 0, ..at.plus(&axis.step, i - axis.from) }, inner, start, bytes, loops, rows);
+            }
+        };
+        if whole_first >= whole_last {
+            (first..last).for_each(|i| one(i, loops, rows));
+            return;
+        }
+        (first..whole_first).for_each(|i| one(i, loops, rows));
+        let (from, to) = (whole_first.max(axis.from), whole_last.min(axis.from + axis.length));
+        if from < to {
+            loops.clear();
+            loops.push(Loop { length: to - from, ..axis.step });
+            let mut source = base + from * step - start;
+            for inner in (depth + 1..self.order.axes().len()).filter_map(axis_of) {
+                source += inner.from * inner.step.source;
+                loops.push(Loop { length: inner.length, ..inner.step });
+            }
+            merge(loops);
+            // SAFETY: `measure` checked the part against the output's shape, and these are elements of it whose bytes are in the piece; each piece is
+            // written once, and the claim is the sole right to the part; the writer keeps the buffer alive.
+            unsafe { copy_box(claim.sink, loops, At { source: 0, ..at.plus(&axis.step, from - axis.from) }, &bytes[source..], None, rows) };
+        }
+        (whole_last..last).for_each(|i| one(i, loops, rows));
     }
 }
 
