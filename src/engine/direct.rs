@@ -24,7 +24,7 @@ use super::decode::{Held, Shared, Stored, ThreadScratch, with_scratch};
 use super::plan::{AtHandList, Planned, Source};
 use super::run::{panic_text, panicked};
 use crate::error::{Error, Result};
-use crate::io::{AtHand, Counters};
+use crate::io::{AtHand, Counters, Permit};
 use crate::model::{Missing, ObjectKey};
 
 /// The chunks of a read that are at hand.
@@ -43,6 +43,8 @@ pub(super) struct Direct {
 #[derive(Default)]
 struct Lent {
     threads: usize,
+    /// What they hold of the call's memory and of the budgets, until the last of them has ended.
+    held: Option<(Option<Permit>, [Permit; 2])>,
     done: Option<oneshot::Sender<()>>,
 }
 
@@ -68,14 +70,13 @@ impl Direct {
             let threads = most.min(self.left());
             let of = |bytes: u64| bytes.saturating_mul(threads as u64);
             let own = memory.acquire(of(stored.saturating_add(decoded))).await;
-            let permits = (session.stored_budget.acquire(of(stored)).await, session.decoded_budget.acquire(of(decoded)).await);
+            let permits = [session.stored_budget.acquire(of(stored)).await, session.decoded_budget.acquire(of(decoded)).await];
             let (done, ended) = oneshot::channel();
-            *self.lent() = Lent { threads, done: Some(done) };
+            *self.lent() = Lent { threads, held: Some((own, permits)), done: Some(done) };
             for _ in 0..threads {
                 self.clone().send();
             }
             let _all_have_ended = ended.await;
-            drop((own, permits));
         }
         match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(e) => Err(e),
@@ -134,10 +135,10 @@ impl Direct {
         }
         let mut lent = self.lent();
         lent.threads -= 1;
-        let done = if lent.threads == 0 { lent.done.take() } else { None };
+        let (held, done) = if lent.threads == 0 { (lent.held.take(), lent.done.take()) } else { (None, None) };
         drop(lent);
         // What a read holds is let go of before it is told to have ended.
-        drop(self);
+        drop((held, self));
         if let Some(done) = done {
             let _nobody_waits = done.send(());
         }

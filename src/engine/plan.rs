@@ -224,6 +224,8 @@ const WORTH_READING: u64 = 64 << 10;
 const SMALL_GAP: u64 = 4 << 10;
 /// What is read together decodes to so many bytes at most, that no thread is left with much while others have nothing.
 const DECODED_AT_ONCE: u64 = 4 << 20;
+/// To wake another thread costs more than to decode fewer.
+const WORTH_LENDING: u64 = 128 << 10;
 /// A read is cut into so many pieces of work where it can be, whatever the machine: its requests are the same everywhere.
 const PIECES: u64 = 16;
 
@@ -267,14 +269,14 @@ impl AtHandList {
             Some(order)
         };
         let target = (total / PIECES).clamp(WORTH_READING, READ_AT_ONCE).min(limits.stored_in_flight / 2).min(memory / 2);
-        let most_decoded = (decoded / PIECES).min(DECODED_AT_ONCE);
-        let mut list = Self { order, ends: Vec::new(), stored: 0, decoded: chunk_bytes };
+        let most_decoded = (decoded / PIECES).clamp(WORTH_LENDING, DECODED_AT_ONCE);
+        let mut list = Self { order, ends: crate::model::reserve("parts of a read", count)?, stored: 0, decoded: chunk_bytes };
         let mut open: Option<Piece> = None;
         for at in 0..count {
             let part = &planned.parts[list.number(at)];
             let (of_part, stored) = weight(part, chunk_bytes);
             if let Some(piece) = &mut open
-                && piece.decoded.saturating_add(of_part) <= most_decoded.max(1)
+                && piece.decoded.saturating_add(of_part) <= most_decoded
                 && piece.takes(part, target)
             {
                 piece.decoded += of_part;
@@ -290,6 +292,7 @@ impl AtHandList {
         if count > 0 {
             list.ends.push(u32::try_from(count).unwrap_or(u32::MAX));
         }
+        list.ends.shrink_to_fit();
         Ok(list)
     }
     /// How many pieces of work there are.
@@ -682,6 +685,7 @@ fn requests(array: &ArrayInner, planned: &Planned, memory: &Memory) -> Vec<Reque
     let batches = batches(planned, array.chunk_bytes(), array.limits(), memory.batch());
     let mut all: Vec<Request> = batches.iter().flat_map(|batch| array.session.io.plan(&wants_of(batch, planned, array))).map(of).collect();
     if let Ok(list) = AtHandList::of(planned, array.chunk_bytes(), array.limits(), memory.batch()) {
+        all.reserve_exact(list.len());
         all.extend(list.requests(array, planned));
     }
     all
@@ -865,8 +869,8 @@ mod tests {
         let all = pieces(strips(0, 1024));
         assert_eq!((all.len(), all[0].clone()), (17, (63, Some(0..63 * 8 * KIB - 8))), "of half a megabyte each, gaps of 8 bytes counted");
         assert_eq!(pieces(strips(0, 1024).into_iter().rev().collect()), all, "in the order of their bytes");
-        assert_eq!(pieces(strips(0, 16)).len(), 16, "few, each for a thread of its own");
-        assert_eq!(pieces(vec![range(0, 0, 9); 64]), vec![(4, Some(0..9)); 16], "which share their bytes");
+        assert_eq!(pieces(strips(0, 16)).iter().map(|p| p.0).collect::<Vec<_>>(), [6, 6, 4], "few, for several threads");
+        assert_eq!(pieces(vec![range(0, 0, 9); 64]), [vec![(6, Some(0..9)); 10], vec![(4, Some(0..9))]].concat(), "which share their bytes");
         assert_eq!(pieces(vec![range(0, 0, 9), range(1, 9, 9), range(0, 1 << 20, 9)]).len(), 3, "far apart, or of other objects");
         assert_eq!(pieces(vec![Source::Absent; 3000]).iter().map(|p| p.0).collect::<Vec<_>>(), [1024, 1024, 952]);
         assert_eq!(pieces(vec![Source::Named, Source::Named, Source::Absent]).len(), 3);
