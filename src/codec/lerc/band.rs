@@ -236,9 +236,15 @@ struct Tiles<'a> {
     quants: Quants,
 }
 
+/// The most rows of a block, as the reference has it: what is kept of one is bounded by it.
+const MOST: usize = 32;
+
 impl Tiles<'_> {
     fn read<T: Value>(&mut self, from: &mut Bytes<'_>, target: &mut Target<'_>) -> Result<()> {
         let Header { height, width, block, .. } = *self.header;
+        if block > MOST {
+            return Err(wrong(format!("blocks of {block} x {block}")));
+        }
         for top in (0..height.min(target.rows)).step_by(block.max(1)) {
             for left in (0..width).step_by(block.max(1)) {
                 for depth in 0..self.header.depth {
