@@ -811,7 +811,7 @@ mod tests {
 
     fn planned(parts: Vec<Source>, at_hand: bool) -> Planned {
         let grid = ChunkGrid::regular(&[parts.len() as u64], &[1]).unwrap();
-        let mut planned = Planned::new(ChunkBox::of(&grid, &Region::new(vec![0..parts.len() as u64]))).unwrap();
+        let mut planned = Planned::new(ChunkBox::of(&grid, &Region::all(&[parts.len() as u64]))).unwrap();
         planned.objects = ["memory://a", "memory://b"].map(|url| Object { key: ObjectKey::new(url), at_hand }).into();
         planned.named_at_hand = at_hand;
         planned.parts = parts;

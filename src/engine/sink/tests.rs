@@ -99,6 +99,22 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
                 done.unwrap();
                 continue;
             }
+            if finish == Finish::Nothing && random.below(2) == 0 {
+                let length = 4 * (1 + random.below(bytes.len() / 4));
+                match claim.in_pieces(order, length) {
+                    Ok(pieces) => {
+                        // Those that hold nothing that is wanted may be left out, and the order is anybody's.
+                        for piece in (0..bytes.len().div_ceil(length)).rev() {
+                            let range = piece * length..((piece + 1) * length).min(bytes.len());
+                            pieces.place(piece, &bytes[range.clone()]).unwrap();
+                            assert!(pieces.place(piece, &bytes[range]).is_err(), "each piece once");
+                        }
+                        pieces.done();
+                        continue;
+                    }
+                    Err(back) => claim = back,
+                }
+            }
             claim.place(&Decoded { bytes: &bytes, finish: &finish, order, validity: None }, &mut scratch).unwrap();
             assert!(sink.claim(number, order, &mut place).is_err(), "each part once");
         }
