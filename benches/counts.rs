@@ -89,7 +89,7 @@ fn stored<T: Element>(chain: &[CodecSpec], samples: usize, chunk: Vec<u8>) -> Jo
     let chunks: HashMap<u64, Location> = (0..4).map(|n| (n, Location::Inline(chunk.clone()))).collect();
     let (shape, of_chunk) = ([SIDE as u64, SIDE as u64, samples as u64], [CHUNK as u64, CHUNK as u64, samples as u64]);
     let meta = meta(&shape, &of_chunk, T::DATA_TYPE, chain, ChunkManifest::Listed(Arc::new(chunks)));
-    let array = Session::with_options(options()).unwrap().array(meta).unwrap();
+    let array = session(Vec::new()).array(meta).unwrap();
     let mut out = Array3::from_elem((SIDE, SIDE, samples), T::zeroed());
     let run = Box::new(move || _ = black_box(array.blocking_read_into(.., out.view_mut()).unwrap()));
     Job { parts: (SIDE * SIDE) as u64, run }
