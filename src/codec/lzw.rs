@@ -91,6 +91,9 @@ impl Codec for Lzw {
     fn name(&self) -> &str {
         "lzw"
     }
+    fn gives_prefix(&self) -> bool {
+        true
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         // A first code "clear" with the least significant bit first: what libtiff takes as the sign of the old form.
         let old = self.0 == LzwBits::Old || matches!(input, [0, second, ..] if second & 1 == 1);

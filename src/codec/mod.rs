@@ -45,6 +45,7 @@ mod lzw;
 mod next;
 mod output;
 mod packbits;
+mod parallel;
 #[cfg(feature = "pcodec")]
 mod pcodec;
 #[cfg(feature = "png")]
@@ -118,6 +119,18 @@ impl<'a> ChunkContext<'a> {
         let bytes = (self.elements()? as u64).saturating_mul(size as u64);
         Limits::check("max_chunk_bytes", bytes, self.limits.max_chunk_bytes).map(Some)
     }
+    /// The bytes of the chunk, where decoding may stop after its first `prefix`: [`rows`](Self::rows) says that what is behind them is not wanted.
+    fn stops_after(&self, prefix: usize) -> Option<usize> {
+        self.rows.as_ref()?;
+        self.bytes().ok()?.filter(|whole| prefix < *whole)
+    }
+    /// Which of the bytes are those of the wanted rows.
+    fn wanted(&self) -> Option<Range<usize>> {
+        let rows = self.rows.as_ref()?;
+        let row = (self.bytes().ok()?? as u64).checked_div(*self.shape.first()?)?;
+        let [start, end] = [rows.start, rows.end].map(|n| usize::try_from(n.saturating_mul(row)).unwrap_or(usize::MAX));
+        Some(start..end)
+    }
 }
 
 /// One step of a chain, from one buffer to another.
@@ -132,6 +145,11 @@ pub trait Codec: fmt::Debug + Send + Sync {
     fn input_prefix(&self, output: usize) -> Option<usize> {
         let _ = output;
         None
+    }
+    /// Whether it can stop: an [`Output::Prefix`] may be shorter than the chunk where [`rows`](ChunkContext::rows) are told. What it leaves
+    /// undecoded then is not checked; a shortage before is an error as ever.
+    fn gives_prefix(&self) -> bool {
+        false
     }
     /// Decodes. The output says how much is to be given; its former content has no meaning.
     ///

@@ -10,6 +10,9 @@ impl Codec for PackBits {
     fn name(&self) -> &str {
         "packbits"
     }
+    fn gives_prefix(&self) -> bool {
+        true
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         match output {
             Output::Exact(out) | Output::Prefix(out) => match run(input, out)? {
