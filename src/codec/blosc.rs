@@ -1,7 +1,9 @@
 //! The Blosc 1 container (c-blosc `README_CHUNK_FORMAT.rst`): blocks, each compressed alone, its bytes or bits shuffled before.
 
+use std::ops::Range;
+
 use super::{ChunkContext, Codec, Output, Scratch, array, lz4, shortage, size, surplus, u32_le};
-use super::{inflate, zstd};
+use super::{inflate, parallel, zstd};
 use crate::error::{Error, Result};
 use crate::simd;
 
@@ -57,63 +59,86 @@ impl Codec for Blosc {
     fn name(&self) -> &str {
         "blosc"
     }
+    fn gives_prefix(&self) -> bool {
+        true
+    }
     fn block_bytes(&self, input: &[u8], output: usize) -> Option<usize> {
         let header = Header::read(input).ok()?;
         (header.bytes == output && header.flags & 2 == 0 && header.block > 0).then_some(header.block)
     }
     fn decode_block(&self, input: &[u8], block: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
         let header = Header::read(input)?;
-        let input = input.get(..header.stored).unwrap_or_default();
-        let mut shuffled = scratch.take(output.len())?;
-        let done = one(&header, input, block, output, &mut shuffled, scratch);
-        scratch.give(shuffled);
-        done
+        header.block(input.get(..header.stored).unwrap_or_default(), block, output, scratch)
     }
-    fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let header = Header::read(input)?;
         let input = input.get(..header.stored).unwrap_or_default();
-        let out = output.sized("blosc", header.bytes)?;
-        if header.flags & 2 != 0 {
-            let end = HEADER.saturating_add(header.bytes);
-            let stored = input.get(HEADER..end).ok_or_else(|| shortage("blosc", input.len().saturating_sub(HEADER), header.bytes))?;
-            out.copy_from_slice(stored);
-            return Ok(());
-        }
-        if out.is_empty() {
-            return Ok(());
-        }
-        // A block longer than the chunk is as long as the chunk.
-        let longest = header.block.min(header.bytes);
-        let mut shuffled = scratch.take(if header.byte_shuffle() || header.bit_shuffle() { longest } else { 0 })?;
-        let mut done = Ok(());
-        for (i, block) in out.chunks_mut(header.block).enumerate() {
-            done = one(&header, input, i, block, &mut shuffled, scratch);
-            if done.is_err() {
-                break;
-            }
-        }
-        scratch.give(shuffled);
-        done
+        let out = match output {
+            Output::Prefix(out) if chunk.stops_after(out.len()) == Some(header.bytes) => out,
+            output => output.sized("blosc", header.bytes)?,
+        };
+        let wanted = chunk.wanted_bytes().filter(|_| chunk.bytes().is_ok_and(|bytes| bytes == Some(header.bytes)));
+        header.decode(input, wanted.unwrap_or(0..header.bytes), scratch, out)
     }
 }
 
-/// Decodes block `index`.
-fn one(header: &Header, input: &[u8], index: usize, block: &mut [u8], shuffled: &mut [u8], scratch: &mut Scratch) -> Result<()> {
-    let place = HEADER.saturating_add(index.saturating_mul(4));
-    let start = u32_le(input, place).map(size).ok_or_else(|| damaged("the table of blocks ends early"))?;
-    let source = input.get(start..).ok_or_else(|| damaged("a block outside of the container"))?;
-    let length = block.len();
-    if !header.byte_shuffle() && !header.bit_shuffle() {
-        return streams(header, source, block, scratch);
+impl Header {
+    /// Decodes the blocks that hold these bytes of the container; of the output, which is its beginning, others are left as they are.
+    fn decode(&self, input: &[u8], wanted: Range<usize>, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+        if self.flags & 2 != 0 {
+            let stored = input.get(HEADER..).and_then(|rest| rest.get(..self.bytes));
+            let stored = stored.ok_or_else(|| shortage("blosc", input.len().saturating_sub(HEADER), self.bytes))?;
+            let wanted = wanted.start.min(out.len())..wanted.end.min(out.len());
+            if let (Some(to), Some(from)) = (out.get_mut(wanted.clone()), stored.get(wanted)) {
+                to.copy_from_slice(from);
+            }
+            return Ok(());
+        }
+        if out.is_empty() || wanted.is_empty() {
+            return Ok(());
+        }
+        let first = wanted.start.checked_div(self.block).unwrap_or(0);
+        let behind = wanted.end.min(out.len()).div_ceil(self.block);
+        let count = behind.saturating_sub(first);
+        let blocks = out.chunks_mut(self.block).enumerate().skip(first).take(count);
+        let bytes = count.saturating_mul(self.block);
+        parallel::for_each(blocks, bytes, scratch, |(i, block), scratch| self.block(input, i, block, scratch))
     }
-    let shuffled = shuffled.get_mut(..length).ok_or_else(|| damaged("a block longer than the others"))?;
-    streams(header, source, shuffled, scratch)?;
-    if header.bit_shuffle() {
-        simd::bit_unshuffle(shuffled, header.element, block);
-    } else {
-        simd::unshuffle(shuffled, header.element, block);
+
+    /// Decodes block `index`, or its beginning.
+    fn block(&self, input: &[u8], index: usize, out: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+        let length = self.bytes.saturating_sub(index.saturating_mul(self.block)).min(self.block);
+        let place = HEADER.saturating_add(index.saturating_mul(4));
+        let start = u32_le(input, place).map(size).ok_or_else(|| damaged("the table of blocks ends early"))?;
+        let source = input.get(start..).ok_or_else(|| damaged("a block outside of the container"))?;
+        if out.len() == length {
+            return self.whole_block(source, out, scratch);
+        }
+        let mut whole = scratch.take(length)?;
+        let block = whole.get_mut(..length).unwrap_or_default();
+        let done = self.whole_block(source, block, scratch);
+        if let Some(first) = block.get(..out.len()) {
+            out.copy_from_slice(first);
+        }
+        scratch.give(whole);
+        done
     }
-    Ok(())
+
+    fn whole_block(&self, source: &[u8], block: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+        if !self.byte_shuffle() && !self.bit_shuffle() {
+            return streams(self, source, block, scratch);
+        }
+        let mut buffer = scratch.take(block.len())?;
+        let shuffled = buffer.get_mut(..block.len()).unwrap_or_default();
+        let done = streams(self, source, shuffled, scratch);
+        if done.is_ok() && self.bit_shuffle() {
+            simd::bit_unshuffle(shuffled, self.element, block);
+        } else if done.is_ok() {
+            simd::unshuffle(shuffled, self.element, block);
+        }
+        scratch.give(buffer);
+        done
+    }
 }
 
 fn streams(header: &Header, mut source: &[u8], block: &mut [u8], scratch: &mut Scratch) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ChunkContext, Codec, Finish, InPlace, Output, Scratch, Size, Trim, bound, surplus};
+use super::{ChunkContext, Codec, Finish, InPlace, Output, Scratch, Size, Trim, bound, parallel, surplus};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, DataType, Limits};
 
@@ -383,18 +383,23 @@ impl Blocks<'_> {
     pub fn block(&self) -> usize {
         self.block
     }
-    /// The bytes of the chunk that block `index` decodes to.
-    #[must_use]
-    pub fn range(&self, index: usize) -> Range<usize> {
-        let start = index.saturating_mul(self.block).min(self.bytes);
-        start..start.saturating_add(self.block).min(self.bytes)
-    }
-    /// Decodes block `index`, whose length that of its [range](Self::range) is.
+    /// Decodes the blocks that hold these bytes of the chunk, and calls `each` with each of them and its number: by this thread, and by others of
+    /// the pool that have nothing to do, so that one large chunk keeps no read waiting.
     ///
     /// # Errors
-    /// As those of [`Chain::decode`].
-    pub fn decode(&self, index: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
-        self.codec.decode_block(self.input, index, scratch, output)
+    /// As those of [`Chain::decode`], and those of `each`.
+    pub fn decode(&self, wanted: Range<usize>, scratch: &mut Scratch, each: impl Fn(usize, &[u8]) -> Result<()> + Sync) -> Result<()> {
+        let first = wanted.start.checked_div(self.block).unwrap_or(0);
+        let behind = wanted.end.min(self.bytes).div_ceil(self.block.max(1)).max(first);
+        let bytes = behind.saturating_sub(first).saturating_mul(self.block);
+        parallel::for_each(first..behind, bytes, scratch, |block, scratch| {
+            let length = self.bytes.saturating_sub(block.saturating_mul(self.block)).min(self.block);
+            let mut buffer = scratch.take(length)?;
+            let decoded = buffer.get_mut(..length).unwrap_or_default();
+            let done = self.codec.decode_block(self.input, block, scratch, decoded).and_then(|()| each(block, decoded));
+            scratch.give(buffer);
+            done
+        })
     }
 }
 
@@ -428,7 +433,7 @@ fn decode_prefix(
     needed: Option<usize>,
 ) -> Result<()> {
     // Of what is not wanted nothing is asked: it may be damaged, or missing.
-    let wanted = here.wanted.as_ref().filter(|_| codec.stops_early()).and_then(|w| w.end.checked_mul(here.data_type.size()?));
+    let wanted = here.wanted.as_ref().filter(|_| codec.gives_prefix()).and_then(|w| w.end.checked_mul(here.data_type.size()?));
     let bytes = match wanted {
         Some(end) if end < bytes.len() => bytes.get_mut(..end).unwrap_or_default(),
         _ => bytes,

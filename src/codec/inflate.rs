@@ -36,9 +36,18 @@ impl Codec for Deflate {
     fn name(&self) -> &str {
         self.id()
     }
-    fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    fn gives_prefix(&self) -> bool {
+        true
+    }
+    fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+        let zlib = self.0 == Wrapping::Zlib && is_zlib(input);
+        if let (Output::Prefix(out), Wrapping::Zlib | Wrapping::Raw) = (&mut *output, self.0)
+            && let Some(whole) = chunk.stops_after(out.len())
+        {
+            return start(if zlib { "zlib" } else { self.id() }, input, zlib, whole, scratch, out);
+        }
         match self.0 {
-            Wrapping::Zlib if is_zlib(input) => stream("zlib", input, true, scratch, output),
+            Wrapping::Zlib if zlib => stream("zlib", input, true, scratch, output),
             Wrapping::Zlib | Wrapping::Raw => stream(self.id(), input, false, scratch, output),
             Wrapping::Gzip => gzip(input, scratch, output),
         }
@@ -77,6 +86,32 @@ pub(super) fn stream(id: &'static str, input: &[u8], zlib: bool, scratch: &mut S
     }
     let mut pieces = Pieces::new(id, input, zlib, scratch);
     let done = output.fill(id, |room| pieces.read(room));
+    scratch.inflate = Some(pieces.decoder);
+    done
+}
+
+/// Decodes the first bytes of a stream of `whole`; its checksum is not looked at.
+fn start(id: &'static str, input: &[u8], zlib: bool, whole: usize, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+    // libdeflate cannot stop, and where more than 0.7 of a stream are wanted it is faster all the same.
+    #[cfg(feature = "deflate")]
+    if out.len().saturating_mul(10) > whole.saturating_mul(7) {
+        let mut buffer = scratch.take(whole)?;
+        let decoder = scratch.deflate.get_or_insert_with(Default::default);
+        let room = buffer.get_mut(..whole).unwrap_or_default();
+        let done = if zlib { decoder.zlib_decompress(input, room) } else { decoder.deflate_decompress(input, room) };
+        let is_whole = done == Ok(whole);
+        if let (true, Some(first)) = (is_whole, room.get(..out.len())) {
+            out.copy_from_slice(first);
+        }
+        scratch.give(buffer);
+        if is_whole {
+            return Ok(());
+        }
+    }
+    #[cfg(not(feature = "deflate"))]
+    let _ = whole;
+    let mut pieces = Pieces::new(id, input, zlib, scratch);
+    let done = Output::Prefix(out).fill(id, |room| pieces.read(room));
     scratch.inflate = Some(pieces.decoder);
     done
 }

@@ -91,7 +91,7 @@ impl Codec for Lzw {
     fn name(&self) -> &str {
         "lzw"
     }
-    fn stops_early(&self) -> bool {
+    fn gives_prefix(&self) -> bool {
         true
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {

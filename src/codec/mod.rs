@@ -46,6 +46,7 @@ mod lzw;
 mod next;
 mod output;
 mod packbits;
+mod parallel;
 #[cfg(feature = "pcodec")]
 mod pcodec;
 #[cfg(feature = "png")]
@@ -120,6 +121,16 @@ impl<'a> ChunkContext<'a> {
         let bytes = (self.elements()? as u64).saturating_mul(size as u64);
         Limits::check("max_chunk_bytes", bytes, self.limits.max_chunk_bytes).map(Some)
     }
+    /// The bytes of the chunk, where decoding may stop after its first `prefix`: [`wanted`](Self::wanted) says that what is behind them is not.
+    fn stops_after(&self, prefix: usize) -> Option<usize> {
+        self.wanted.as_ref()?;
+        self.bytes().ok()?.filter(|whole| prefix < *whole)
+    }
+    /// The bytes among which all that is [wanted](Self::wanted) are.
+    fn wanted_bytes(&self) -> Option<Range<usize>> {
+        let (wanted, size) = (self.wanted.as_ref()?, self.data_type.size()?);
+        Some(wanted.start.saturating_mul(size)..wanted.end.saturating_mul(size))
+    }
 }
 
 /// One step of a chain, from one buffer to another.
@@ -135,8 +146,9 @@ pub trait Codec: fmt::Debug + Send + Sync {
         let _ = output;
         None
     }
-    /// Whether a [prefix](Output::Prefix) costs no more than what it holds of the chunk: decoding ends there.
-    fn stops_early(&self) -> bool {
+    /// Whether it can stop: an [`Output::Prefix`] may be shorter than the chunk where [`wanted`](ChunkContext::wanted) says so. What it leaves
+    /// undecoded then is not checked; a shortage before is an error as ever.
+    fn gives_prefix(&self) -> bool {
         false
     }
     /// Where each block of so many bytes of the output (but for the last, which may be shorter) decodes by itself: how many. `None` where the

@@ -10,7 +10,7 @@ impl Codec for PackBits {
     fn name(&self) -> &str {
         "packbits"
     }
-    fn stops_early(&self) -> bool {
+    fn gives_prefix(&self) -> bool {
         true
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {

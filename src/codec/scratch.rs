@@ -33,7 +33,13 @@ impl Scratch {
 
     /// A buffer of this length or more, with any content. Give it [back](Self::give).
     pub(super) fn take(&mut self, length: usize) -> Result<Vec<u8>> {
-        let mut buffer = self.buffers.pop().unwrap_or_default();
+        // The smallest that is long enough, else the longest, so that little is grown and filled with zeros.
+        let best = self
+            .buffers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, b)| if b.len() < length { (true, usize::MAX.wrapping_sub(b.len())) } else { (false, b.len()) });
+        let mut buffer = best.map(|(i, _)| i).map(|i| self.buffers.swap_remove(i)).unwrap_or_default();
         if buffer.len() < length {
             resize(&mut buffer, length)?;
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Chain, ChunkContext, Codec, Output, Scratch, Size, array};
+use super::{Chain, ChunkContext, Codec, Output, Scratch, Size, array, parallel};
 use crate::error::{Error, Result};
 use crate::model::{DataType, Limits};
 
@@ -61,28 +61,61 @@ impl Codec for Shard {
 }
 
 impl Shard {
+    /// Decodes all inner chunks, or those of the wanted rows. The inner chunks of one place along the first axis that has several lie in one
+    /// stretch of the shard: that is what threads share out.
     fn inner(&self, input: &[u8], index: &[u8], counts: &[u64], chunk: &ChunkContext<'_>, scratch: &mut Scratch, target: &mut [u8]) -> Result<()> {
         let inner = ChunkContext::new(&self.chunk, chunk.data_type, chunk.limits);
         let bytes = inner.bytes()?.ok_or_else(|| Error::unsupported("a whole shard of elements that differ in length"))?;
-        let mut buffer = scratch.take(bytes)?;
-        let decoded = buffer.get_mut(..bytes).unwrap_or_default();
+        let axis = chunk.shape.iter().position(|n| *n != 1).unwrap_or(0);
+        let all = counts.get(axis).copied().unwrap_or(1).max(1);
+        // Both divide without a remainder.
+        let of_slab = |whole: usize| (whole as u64).checked_div(all).and_then(|part| usize::try_from(part).ok()).unwrap_or(whole).max(1);
+        let mut shape = chunk.shape.to_vec();
+        if let (Some(length), Some(part)) = (shape.get_mut(axis), self.chunk.get(axis)) {
+            *length = *part;
+        }
+        let mut counts = counts.to_vec();
+        if let Some(count) = counts.get_mut(axis) {
+            *count = 1;
+        }
+        let entries = index.as_chunks::<16>().0;
+        let total = target.len();
+        let slabs = target.chunks_mut(of_slab(total)).zip(entries.chunks(of_slab(entries.len())));
+        let wanted = chunk.wanted_bytes().unwrap_or(0..total);
+        let (first, behind) = (wanted.start.checked_div(of_slab(total)).unwrap_or(0), wanted.end.div_ceil(of_slab(total)));
+        let slabs = slabs.skip(first).take(behind.saturating_sub(first));
+        parallel::for_each(slabs, total, scratch, |(slab, entries), scratch| {
+            let mut buffer = scratch.take(bytes)?;
+            let decoded = buffer.get_mut(..bytes).unwrap_or_default();
+            let done = self.slab(input, entries, &counts, &shape, &inner, decoded, scratch, slab);
+            scratch.give(buffer);
+            done
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "split from `inner`, which gives the buffer back whatever happens here")]
+    fn slab(
+        &self,
+        input: &[u8],
+        entries: &[[u8; 16]],
+        counts: &[u64],
+        shape: &[u64],
+        inner: &ChunkContext<'_>,
+        decoded: &mut [u8],
+        scratch: &mut Scratch,
+        slab: &mut [u8],
+    ) -> Result<()> {
         let mut at = vec![0u64; counts.len()];
-        let mut done = Ok(());
-        for entry in index.as_chunks::<16>().0 {
-            done = match (array(entry, 0).map(u64::from_ne_bytes), array(entry, 8).map(u64::from_ne_bytes)) {
-                (Some(u64::MAX), Some(u64::MAX)) => {
-                    self.fill(decoded);
-                    Ok(())
-                }
+        for entry in entries {
+            match (array(entry, 0).map(u64::from_ne_bytes), array(entry, 8).map(u64::from_ne_bytes)) {
+                (Some(u64::MAX), Some(u64::MAX)) => self.fill(decoded),
                 (Some(offset), Some(length)) => {
-                    part(input, offset, length).and_then(|stored| self.chain.decode(stored, &inner, scratch, &mut Output::Exact(&mut *decoded)))
+                    let stored = part(input, offset, length)?;
+                    self.chain.decode(stored, inner, scratch, &mut Output::Exact(&mut *decoded))?;
                 }
-                _ => Ok(()),
-            };
-            if done.is_err() {
-                break;
+                _ => {}
             }
-            place(decoded, &self.chunk, &at, chunk.shape, self.element, target);
+            place(decoded, &self.chunk, &at, shape, self.element, slab);
             for (i, n) in at.iter_mut().zip(counts).rev() {
                 *i = i.saturating_add(1);
                 if *i < *n {
@@ -91,8 +124,7 @@ impl Shard {
                 *i = 0;
             }
         }
-        scratch.give(buffer);
-        done
+        Ok(())
     }
 
     fn fill(&self, decoded: &mut [u8]) {

@@ -2,19 +2,18 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::array::ArrayInner;
 use super::plan::ChunkBox;
-use super::sink::{Decoded, FixedSink, Pieces, PlaceScratch};
+use super::sink::{Decoded, FixedSink, PlaceScratch};
 use super::stats::Clock;
 use super::text::TextSink;
-use crate::codec::{Blocks, Chain, ChunkContext, Elements, Finish, Output, Scratch};
+use crate::codec::{Chain, ChunkContext, Elements, Finish, Output, Scratch};
 use crate::error::{Error, Result};
 use crate::model::Limits;
 
@@ -219,7 +218,7 @@ impl Shared {
                 Ok(pieces) => {
                     let element = sink.source_element();
                     let wanted = context.wanted.map_or(0..length, |w| w.start.saturating_mul(element)..w.end.saturating_mul(element));
-                    decode_blocks(&blocks, &pieces, wanted, codec, decoded)?;
+                    blocks.decode(wanted, codec, |block, decoded| pieces.place(block, decoded))?;
                     pieces.done();
                     self.clock.decoded(start, length);
                     self.clock.placed(Instant::now());
@@ -261,44 +260,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// Decodes the blocks of a chunk that hold these bytes of it, and puts each in its place while it is in the cache: by this thread, and by others
-/// of the pool that have nothing to do, so that one large chunk keeps no read waiting.
-fn decode_blocks(blocks: &Blocks<'_>, pieces: &Pieces<'_>, wanted: Range<usize>, codec: &mut Scratch, buffer: &mut Vec<u8>) -> Result<()> {
-    let size = blocks.block();
-    let range = wanted.start / size..wanted.end.div_ceil(size);
-    let (next, failed) = (AtomicUsize::new(range.start), Mutex::new(None));
-    let work = |codec: &mut Scratch, buffer: &mut Vec<u8>| {
-        loop {
-            let block = next.fetch_add(1, Ordering::Relaxed);
-            if block >= range.end {
-                return;
-            }
-            let length = blocks.range(block).len();
-            let done = buffer_of(buffer, length).and_then(|decoded| {
-                blocks.decode(block, codec, decoded)?;
-                pieces.place(block, decoded)
-            });
-            if let Err(e) = done {
-                next.store(range.end, Ordering::Relaxed);
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
-                return;
-            }
-        }
-    };
-    let helpers = rayon::current_thread_index().map_or(0, |_| rayon::current_num_threads() - 1).min(range.len().saturating_sub(1));
-    if helpers == 0 {
-        work(codec, buffer);
-    } else {
-        rayon::in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| with_scratch(|s| work(&mut s.codec, &mut s.decoded)));
-            }
-            work(codec, buffer);
-        });
-    }
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 /// A part of a buffer that is made longer where it is too short; its content has no meaning.

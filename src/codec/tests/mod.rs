@@ -10,6 +10,7 @@ mod fax;
 mod historic;
 mod lz4;
 mod lzw;
+mod parts;
 
 /// A line of the table.
 struct Vector {
