@@ -60,7 +60,8 @@ pub(crate) fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
 
 /// A folder of this name for files of a test or benchmark, empty.
 pub(crate) fn scratch(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Told to benchmarks, not to the library of `benches/peers`, which makes no files here.
+    let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join(name);
     let _fresh = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
