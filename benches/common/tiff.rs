@@ -140,7 +140,8 @@ impl Image {
 
     fn level(&self, pixels: &[u8], size: usize, bands: Bands) -> Level {
         let across = size.div_ceil(self.tile);
-        let tiles = |pixels: &[u8], side_by_side| (0..across * across).map(|n| self.tile(pixels, size, n % across, n / across, side_by_side)).collect();
+        let tiles =
+            |pixels: &[u8], side_by_side| (0..across * across).map(|n| self.tile(pixels, size, n % across, n / across, side_by_side)).collect();
         let tiles = match bands {
             Bands::Interleaved(bands) => tiles(pixels, bands),
             Bands::Planar(bands) => {

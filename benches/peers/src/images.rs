@@ -87,11 +87,14 @@ fn tiff_whole(job: Job) -> Result<Read> {
             let row = width * bands * job.element();
             pool.install(|| {
                 let bands_of_rows = out.par_chunks_mut(rows * row).enumerate();
-                bands_of_rows.try_for_each_init(|| (decoder(&job.path), Vec::new()), |(decoder, tile), (number, out)| {
-                    let decoder = decoder.as_mut().map_err(|e| e.clone())?;
-                    let first = number * rows;
-                    place(decoder, tile, job.element() * bands, first..first + out.len() / row, 0..width, out)
-                })
+                bands_of_rows.try_for_each_init(
+                    || (decoder(&job.path), Vec::new()),
+                    |(decoder, tile), (number, out)| {
+                        let decoder = decoder.as_mut().map_err(|e| e.clone())?;
+                        let first = number * rows;
+                        place(decoder, tile, job.element() * bands, first..first + out.len() / row, 0..width, out)
+                    },
+                )
             })?;
         }
         seen(out);
@@ -168,7 +171,9 @@ impl AsyncTiff {
     /// copied into its place.
     pub fn read<T: Sample>(&self, runtime: &Runtime, out: &mut [T]) -> Result<()> {
         let (across, down) = self.directory.tile_count().ok_or("no tiles")?;
-        let (Some(tile_rows), Some(tile_columns)) = (self.directory.tile_height(), self.directory.tile_width()) else { return Err("no tiles".to_owned()) };
+        let (Some(tile_rows), Some(tile_columns)) = (self.directory.tile_height(), self.directory.tile_width()) else {
+            return Err("no tiles".to_owned());
+        };
         let (tile_rows, tile_columns) = (tile_rows as usize, tile_columns as usize);
         let (width, bands) = (self.directory.image_width() as usize, usize::from(self.directory.samples_per_pixel()));
         let all: Vec<(usize, usize)> = (0..down).flat_map(|y| (0..across).map(move |x| (x, y))).collect();
@@ -255,7 +260,8 @@ fn async_geotiff<T: Sample>(job: Job) -> Result<Read> {
     };
     if job.kind == Kind::Image {
         return Ok(Box::new(move |_, seen| {
-            let read = runtime.block_on(async { opened()?.await.map_err(line)?.read_window(0, 0, 0, columns as u64, rows as u64).await.map_err(line) })?;
+            let read =
+                runtime.block_on(async { opened()?.await.map_err(line)?.read_window(0, 0, 0, columns as u64, rows as u64).await.map_err(line) })?;
             show(&read, seen)?;
             Ok(Box::new(read) as Kept)
         }));

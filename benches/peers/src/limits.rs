@@ -38,7 +38,8 @@ impl Stored {
 
     fn of_image(job: &Job) -> Result<Self> {
         let file = File::open(&job.path).map_err(line)?;
-        let mut decoder = Decoder::new(BufReader::new(file.try_clone().map_err(line)?)).map_err(line)?.with_limits(tiff::decoder::Limits::unlimited());
+        let mut decoder =
+            Decoder::new(BufReader::new(file.try_clone().map_err(line)?)).map_err(line)?.with_limits(tiff::decoder::Limits::unlimited());
         let stream = match decoder.get_tag_u32(Tag::Compression).map_err(line)? {
             1 => Stream::Plain,
             8 => Stream::Zlib,
