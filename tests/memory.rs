@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::tiff::{Image, Packing};
 use common::zarr;
-use heap::{Counting, peak_of};
+use heap::{Counting, allocations_of, peak_of};
 use ndarray::{Array2, Array3, Ix3};
 use swath::model::Region;
 use swath::{ChunkedArray, Dataset, Session, SessionOptions};
@@ -126,6 +126,65 @@ fn a_whole_read_keeps_to_the_formula() {
         });
         eprintln!("{name:<12} into an array of its own: {:.1} MiB beside it", peak.saturating_sub(output) as f64 / MIB as f64);
         assert!(peak <= output + bound(CHUNKS), "{name}: {peak} bytes, {} allowed", output + bound(CHUNKS));
+    }
+}
+
+/// Lists of numbers that decoding and placing one chunk makes.
+const PLACING: usize = 16;
+
+/// The same files with `across` chunks along each side.
+fn of_chunks(folder: &Path, across: usize) -> Vec<(&'static str, std::path::PathBuf)> {
+    const CHUNK: usize = 64;
+    let size = across * CHUNK;
+    let pixels = common::terrain_u16(size);
+    let image = Image { pixels: pixels.clone(), size, tile: CHUNK, element: 2, packing: Packing::None, predictor: 1, overviews: 0 };
+    let array = zarr::Array { elements: pixels, size, chunk: CHUNK, element: 2, packing: zarr::Packing::None };
+    let folder = folder.join(across.to_string());
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut all = Vec::new();
+    for (name, packing, predictor) in [("none", Packing::None, 1), ("deflate", Packing::Deflate, 2)] {
+        let path = folder.join(name).with_extension("tif");
+        std::fs::write(&path, Image { packing, predictor, ..image.clone() }.write()).unwrap();
+        all.push((name, path));
+    }
+    let zstd = zarr::Array { packing: zarr::Packing::Zstd, ..array.clone() };
+    for (name, objects) in [("sharded", zstd.write_v3_sharded(8)), ("files", array.write_v2())] {
+        let path = folder.join(name);
+        zarr::to_folder(&objects, &path);
+        all.push((name, path));
+    }
+    all
+}
+
+/// A whole read of local files asks for memory as often whether it has 256 chunks or 1024: reading and decoding a chunk takes none, nor does the
+/// name of a file that holds one.
+#[test]
+fn a_chunk_more_is_no_allocation_more() {
+    let _alone = alone();
+    let folder = common::scratch("memory-allocations");
+    let session = session();
+    let counts = [16, 32].map(|across| {
+        of_chunks(&folder, across)
+            .into_iter()
+            .map(|(name, path)| {
+                let array = open(&session, &path);
+                let shape: Vec<usize> = array.shape().iter().map(|n| usize::try_from(*n).unwrap()).collect();
+                let mut output = ndarray::ArrayD::<u16>::zeros(shape);
+                // The least of several: a thread of the pool that took no part before finds its buffers, and reads of other things end late.
+                let counts = (0..8).map(|_| {
+                    let (stats, count) = allocations_of(|| array.blocking_read_into(.., output.view_mut()).unwrap());
+                    assert_eq!(stats.chunks, across * across, "{name}");
+                    count
+                });
+                (name, counts.min().unwrap())
+            })
+            .collect::<Vec<_>>()
+    });
+    let [few, many] = counts;
+    for ((name, few), (_, many)) in few.into_iter().zip(many) {
+        let more = many.saturating_sub(few);
+        eprintln!("{name:<12} {few} allocations of 256 chunks, {many} of 1024: {:.2} a chunk", more as f64 / 768.0);
+        assert!(more <= PLACING * 768 + 32, "{name}: {few} allocations of 256 chunks, {many} of 1024");
     }
 }
 

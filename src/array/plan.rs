@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ChunkedArray, Mask};
-use crate::engine::{Call, Planned, ReadPlan, ReadStats, plan, spawn};
+use crate::engine::{ArrayInner, Call, Planned, ReadPlan, ReadStats, plan, spawn};
 use crate::error::Result;
 use crate::model::{IntoSelection, Region};
 
@@ -56,7 +56,7 @@ impl ChunkedArray {
             let (mut plan, planned) = self.plan_part(region, None, &call).await?;
             if let Some((array, region)) = mask {
                 // A band of the array itself may stand in the chunks that are fetched anyway.
-                plan.add(array.plan_part(region, Some(&planned), &call).await?.0);
+                plan.add(array.plan_part(region, Some((&planned, &self.inner)), &call).await?.0);
             }
             let pages = call.counters().snapshot();
             (plan.page_requests, plan.page_bytes) = (pages.requests, pages.bytes);
@@ -65,11 +65,11 @@ impl ChunkedArray {
         spawn(&io, work).await
     }
 
-    async fn plan_part(&self, region: Region, beside: Option<&Planned>, call: &Call) -> Result<(ReadPlan, Planned)> {
+    async fn plan_part(&self, region: Region, beside: Option<(&Planned, &ArrayInner)>, call: &Call) -> Result<(ReadPlan, Planned)> {
         let array = &self.inner;
         let mut planned = plan(array, &region, call.counters()).await.map_err(|e| e.in_object(array.meta.source.url()))?;
-        if let Some(beside) = beside {
-            planned.leave_out(beside);
+        if let Some((beside, of_beside)) = beside {
+            planned.leave_out(array, beside, of_beside);
         }
         let output = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
         // What will not fit fails when it is read; a plan is allowed to tell of it.

@@ -4,6 +4,7 @@ use super::filters::expect;
 use super::{ChunkContext, Codec, Output, Scratch, Size, size};
 use crate::error::{Error, Result};
 use crate::model::{DataType, Endian};
+use crate::simd;
 
 /// Integers of 1 to 31 bits, most significant bit first, each row starting on a byte.
 #[derive(Debug)]
@@ -80,8 +81,10 @@ impl Codec for UnpackBits {
         let rows = chunk.elements()?.checked_div(self.row).unwrap_or(0);
         expect("bits", input, rows.saturating_mul(self.row_bytes))?;
         let target = output.sized("bits", rows.saturating_mul(row))?;
+        // Each of the kernel's fields is as long as one of ours.
+        let kernel = !self.signed && (self.bytes == 1 || self.bytes == 2 && self.bits > 8);
         for (from, to) in input.chunks_exact(self.row_bytes.max(1)).zip(target.chunks_exact_mut(row.max(1))) {
-            self.row(from, to);
+            if kernel { simd::unpack_bits(from, self.bits, to) } else { self.row(from, to) }
         }
         Ok(())
     }

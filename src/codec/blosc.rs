@@ -97,7 +97,7 @@ fn one(header: &Header, input: &[u8], index: usize, block: &mut [u8], shuffled: 
     let shuffled = shuffled.get_mut(..length).ok_or_else(|| damaged("a block longer than the others"))?;
     streams(header, source, shuffled, scratch)?;
     if header.bit_shuffle() {
-        bit_unshuffle(shuffled, header.element, block);
+        simd::bit_unshuffle(shuffled, header.element, block);
     } else {
         simd::unshuffle(shuffled, header.element, block);
     }
@@ -196,40 +196,4 @@ fn repeat(out: &mut [u8], from: usize, at: usize, length: usize) {
         out.copy_within(from..from.saturating_add(step), at.saturating_add(done));
         done = done.saturating_add(step.max(1));
     }
-}
-
-/// Bit k of byte b of all elements stands in row `8 b + k`, eight elements a byte. Blosc leaves blocks as they are whose elements are not
-/// a multiple of eight.
-fn bit_unshuffle(source: &[u8], element: usize, target: &mut [u8]) {
-    let count = source.len().checked_div(element).unwrap_or(0);
-    target.copy_from_slice(source);
-    let row = count >> 3;
-    if count & 7 != 0 || row == 0 {
-        return;
-    }
-    for byte in 0..element {
-        let planes = source.get(byte.saturating_mul(count)..).unwrap_or_default();
-        for group in 0..row {
-            let mut bits = 0u64;
-            for k in 0..8usize {
-                let at = k.saturating_mul(row).saturating_add(group);
-                bits |= u64::from(planes.get(at).copied().unwrap_or(0)) << (k << 3);
-            }
-            for (i, value) in transpose8(bits).to_le_bytes().into_iter().enumerate() {
-                let at = (group << 3).saturating_add(i).saturating_mul(element).saturating_add(byte);
-                if let Some(to) = target.get_mut(at) {
-                    *to = value;
-                }
-            }
-        }
-    }
-}
-
-/// An 8 by 8 matrix of bits transposed.
-pub(super) fn transpose8(mut bits: u64) -> u64 {
-    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0u64)] {
-        let swapped = (bits ^ bits >> shift) & mask;
-        bits ^= swapped ^ swapped << shift;
-    }
-    bits
 }

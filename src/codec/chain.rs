@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ChunkContext, Codec, InPlace, Output, Scratch, Size, Trim, bound, surplus};
+use super::{ChunkContext, Codec, Finish, InPlace, Output, Scratch, Size, Trim, bound, surplus};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, DataType, Limits};
 
@@ -14,6 +14,9 @@ pub struct Chain {
     pub(super) data_type: DataType,
     /// All stages from here on are in place: what is before writes into the output itself.
     pub(super) tail: usize,
+    /// The stages from `before_finish` on, as one pass that may be made elsewhere.
+    pub(super) finish: Finish,
+    pub(super) before_finish: usize,
 }
 
 /// A step, and what of the chunk differs at its output from the chain's end.
@@ -64,6 +67,22 @@ impl Chain {
         stored == decoded && self.stages.iter().all(|stage| matches!(stage.action, Action::LeaveSurplus))
     }
 
+    /// What [`decode_unfinished`](Self::decode_unfinished) leaves to be done.
+    #[must_use]
+    pub fn finish(&self) -> &Finish {
+        &self.finish
+    }
+
+    /// Whether `stored` bytes are an unfinished chunk of `decoded` bytes as they stand.
+    #[must_use]
+    pub fn is_unfinished_view(&self, stored: usize, decoded: usize) -> bool {
+        stored == decoded && self.unfinished().iter().all(|stage| matches!(stage.action, Action::LeaveSurplus))
+    }
+
+    fn unfinished(&self) -> &[Stage] {
+        self.stages.get(..self.before_finish).unwrap_or(&self.stages)
+    }
+
     /// The names of its steps.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
@@ -89,24 +108,50 @@ impl Chain {
         let bytes = chunk.bytes()?;
         match (output, bytes) {
             (Output::Exact(out) | Output::Prefix(out), Some(bytes)) if out.len() == bytes => {
-                self.run(input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
+                self.run(&self.stages, input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
             }
             (Output::Bounded { bytes: out, most }, Some(bytes)) if bytes <= *most => {
                 super::output::resize(out, bytes)?;
-                self.run(input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
+                self.run(&self.stages, input, chunk, Size::Exact(bytes), scratch, &mut Output::Exact(out))
             }
             (Output::Variable(elements), None) => {
                 let most = usize::try_from(chunk.limits.max_chunk_bytes).unwrap_or(usize::MAX);
-                self.run(input, chunk, Size::AtMost(most), scratch, &mut Output::Variable(elements))
+                self.run(&self.stages, input, chunk, Size::AtMost(most), scratch, &mut Output::Variable(elements))
             }
             _ => Err(Error::data_type(format!("the output does not hold a chunk of {}", self.data_type))),
         }
     }
 
-    fn run(&self, input: &[u8], chunk: &ChunkContext<'_>, end: Size, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    /// Decodes one chunk but for its [finish](Self::finish): the last pass, which the caller makes over the bytes that this gives, all of the
+    /// chunk's or, where [`ChunkContext::wanted`] says so, those that hold what is wanted. They stand in `buffer`, which is as long as the
+    /// chunk, or in the input.
+    ///
+    /// # Errors
+    /// As those of [`decode`](Self::decode).
+    pub fn decode_unfinished<'a>(&self, input: &'a [u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+        scratch.validity = None;
+        let bytes = chunk.bytes()?.ok_or_else(|| Error::data_type(format!("the output does not hold a chunk of {}", self.data_type)))?;
+        if self.is_unfinished_view(input.len(), bytes) {
+            return Ok(input);
+        }
+        if buffer.len() != bytes {
+            return Err(Error::data_type(format!("the output does not hold a chunk of {}", self.data_type)));
+        }
+        let wanted = |elements: &Range<usize>| {
+            let size = self.data_type.size()?;
+            let wanted = self.finish.source(elements.start.checked_mul(size)?..elements.end.checked_mul(size)?)?;
+            Some(wanted.start.checked_div(size)?..wanted.end.div_ceil(size))
+        };
+        let wanted = chunk.wanted.as_ref().and_then(wanted);
+        let chunk = ChunkContext { wanted, ..chunk.clone() };
+        self.run(self.unfinished(), input, &chunk, Size::Exact(bytes), scratch, &mut Output::Exact(&mut *buffer))?;
+        Ok(buffer)
+    }
+
+    fn run(&self, stages: &[Stage], input: &[u8], chunk: &ChunkContext<'_>, end: Size, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut place = Place::Input;
         let mut range = 0..input.len();
-        let done = self.run_stages(input, chunk, end, scratch, output, &mut place, &mut range);
+        let done = self.run_stages(stages, input, chunk, end, scratch, output, &mut place, &mut range);
         let copied = match (&done, &place) {
             (Ok(()), Place::Input) => output.copy("chunk", part(input, &range)),
             (Ok(()), Place::Scratch(buffer)) => output.copy("chunk", part(buffer, &range)),
@@ -121,6 +166,7 @@ impl Chain {
     #[allow(clippy::too_many_arguments, reason = "split from `run`, which gives the buffer back whatever happens here")]
     fn run_stages(
         &self,
+        stages: &[Stage],
         input: &[u8],
         chunk: &ChunkContext<'_>,
         end: Size,
@@ -129,14 +175,18 @@ impl Chain {
         place: &mut Place,
         range: &mut Range<usize>,
     ) -> Result<()> {
-        for (i, stage) in self.stages.iter().enumerate() {
+        let tail = self.tail.min(stages.len());
+        for (i, stage) in stages.iter().enumerate() {
             let after = i.saturating_add(1);
+            let prefix = matches!(stages.get(after), Some(Stage { action: Action::LeaveSurplus, .. }));
+            // The marker itself does nothing more to what goes into the output.
+            let follows = if prefix { after.saturating_add(1) } else { after };
             let shape = stage.order.as_ref().map(|order| order.permute(chunk.shape));
             let here = ChunkContext {
                 shape: shape.as_deref().unwrap_or(chunk.shape),
                 data_type: &stage.data_type,
                 limits: chunk.limits,
-                rows: if stage.order.is_none() { chunk.rows.clone() } else { None },
+                wanted: if follows >= tail { chunk.wanted.clone() } else { None },
                 needed: None,
             };
             match &stage.action {
@@ -167,7 +217,7 @@ impl Chain {
                     }
                 }
                 Action::InPlace(codec) => {
-                    if i >= self.tail {
+                    if i >= tail {
                         match std::mem::replace(place, Place::Output) {
                             Place::Input => output.copy(codec.name(), part(input, range))?,
                             Place::Scratch(buffer) => {
@@ -195,17 +245,14 @@ impl Chain {
                     }
                 }
                 Action::Apart(codec) => {
-                    let prefix = matches!(self.stages.get(after), Some(Stage { action: Action::LeaveSurplus, .. }));
                     let needed = if prefix { self.needed_after(i, chunk) } else { None };
-                    // The marker itself does nothing more to what goes into the output.
-                    let follows = if prefix { after.saturating_add(1) } else { after };
                     let source = std::mem::replace(place, Place::Input);
                     let from = match &source {
                         Place::Input => part(input, range),
                         Place::Scratch(buffer) => part(buffer, range),
                         Place::Output => return Err(internal()),
                     };
-                    let decoded = if follows >= self.tail {
+                    let decoded = if follows >= tail {
                         let done = match &mut *output {
                             Output::Exact(bytes) if prefix => decode_prefix(codec.as_ref(), from, &here, scratch, bytes, needed),
                             output => codec.decode(from, &here, scratch, output),
@@ -298,7 +345,7 @@ impl Chain {
                 shape: shape.as_deref().unwrap_or(chunk.shape),
                 data_type: &stage.data_type,
                 limits: chunk.limits,
-                rows: None,
+                wanted: None,
                 needed: None,
             };
             size = match &stage.action {
@@ -340,6 +387,12 @@ fn decode_prefix(
     bytes: &mut [u8],
     needed: Option<usize>,
 ) -> Result<()> {
+    // Of what is not wanted nothing is asked: it may be damaged, or missing.
+    let wanted = here.wanted.as_ref().filter(|_| codec.stops_early()).and_then(|w| w.end.checked_mul(here.data_type.size()?));
+    let bytes = match wanted {
+        Some(end) if end < bytes.len() => bytes.get_mut(..end).unwrap_or_default(),
+        _ => bytes,
+    };
     let Err(error) = codec.decode(from, here, scratch, &mut Output::Prefix(bytes)) else { return Ok(()) };
     match needed.filter(|needed| *needed < bytes.len()).and_then(|needed| bytes.split_at_mut_checked(needed)) {
         Some((inside, outside)) => {

@@ -25,7 +25,9 @@ use super::pcodec;
 use super::png;
 #[cfg(feature = "webp")]
 use super::webp;
-use super::{Codec, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, json2, logluv, lz4, lzw, next, packbits, predictor};
+use super::{
+    Codec, Finish, InPlace, Trim, bits, byteorder, checksum, elements, fax, filters, inflate, json2, logluv, lz4, lzw, next, packbits, predictor,
+};
 use super::{shard, thunderscan, zfp, zstd};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, CodecSpec, DataType, Endian, Field, FillValue, Limits, RawJson};
@@ -61,10 +63,16 @@ impl Chain {
         Limits::check("max_codecs", CodecSpec::count(specs), limits.max_codecs)?;
         let mut compiler = Compiler { data_type: data_type.clone(), order: None, fill, registry, limits };
         let mut stages = Vec::with_capacity(specs.len());
+        let (mut finish, mut finishing, mut may_finish) = (Finish::Nothing, 0_usize, true);
         for spec in specs.iter().rev() {
             let (at, order) = (compiler.data_type.clone(), compiler.order.clone());
+            let with_finish = if may_finish && order.is_none() { compiler.finish(spec, finish)? } else { None };
             if let Some(action) = compiler.step(spec)? {
                 stages.push(Stage { action, data_type: at, order });
+                match with_finish {
+                    Some(with) => (finish, finishing) = (with, stages.len()),
+                    None => may_finish = false,
+                }
             }
         }
         if compiler.data_type.size().is_none() {
@@ -73,7 +81,8 @@ impl Chain {
         stages.reverse();
         let in_place = stages.iter().rev().take_while(|s| matches!(s.action, Action::InPlace(_))).count();
         let tail = stages.len().saturating_sub(in_place);
-        Ok(Self { stages, data_type: data_type.clone(), tail })
+        let before_finish = stages.len().saturating_sub(finishing);
+        Ok(Self { stages, data_type: data_type.clone(), tail, finish, before_finish })
     }
 }
 
@@ -104,6 +113,35 @@ fn without(codec: &str, feature: &str) -> Error {
 impl Compiler<'_> {
     fn element(&self, codec: &str) -> Result<usize> {
         self.data_type.size().ok_or_else(|| Error::malformed(format!("{codec} of elements that differ in length")))
+    }
+
+    /// The finish of a chain that this step stands in, with this one behind it; `None` where the two are not one pass.
+    fn finish(&self, spec: &CodecSpec, then: Finish) -> Result<Option<Finish>> {
+        let size = self.data_type.size();
+        Ok(match (spec, then) {
+            (CodecSpec::ByteOrder(endian), _) if *endian == Endian::native() => None,
+            (CodecSpec::ByteOrder(_), Finish::Nothing) if self.data_type.fields().is_none() && self.data_type.swap_unit() > 1 => {
+                Some(Finish::Swap { unit: self.data_type.swap_unit() })
+            }
+            (CodecSpec::ByteOrder(_), Finish::Predictor { sample, row, stride, swap: false }) if self.data_type.swap_unit() == sample => {
+                Some(Finish::Predictor { sample, row, stride, swap: true })
+            }
+            (CodecSpec::Predictor { row, stride }, Finish::Nothing) => {
+                let (sample, row, stride) = self.row("predictor 2", *row, *stride)?;
+                Some(Finish::Predictor { sample, row, stride, swap: false })
+            }
+            (CodecSpec::FloatPredictor { row, stride }, Finish::Nothing) => {
+                let (sample, row, stride) = self.row("predictor 3", *row, *stride)?;
+                Some(Finish::FloatPredictor { sample, row, stride })
+            }
+            (CodecSpec::Shuffle { element }, Finish::Nothing) if *element > 1 && size == Some(*element) => {
+                Some(Finish::Unshuffle { element: *element, swap: false })
+            }
+            (CodecSpec::Shuffle { element }, Finish::Swap { unit }) if *element == unit && size == Some(unit) => {
+                Some(Finish::Unshuffle { element: *element, swap: true })
+            }
+            _ => None,
+        })
     }
 
     /// The action of a step, none where there is nothing to do; the compiler is at the step's input afterwards.

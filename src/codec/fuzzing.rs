@@ -18,7 +18,7 @@ fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
     let mut scratch = Scratch::default();
     // All of the chunk is needed, and half of it along each axis.
     let half: Vec<u64> = shape.iter().map(|n| n.div_ceil(2)).collect();
-    for chunk in [ChunkContext::new(shape, data_type, &limits), ChunkContext::new(shape, data_type, &limits).inside(&half)] {
+    for chunk in [ChunkContext::new(shape, data_type, &limits), ChunkContext::new(shape, data_type, &limits).inside(half.iter().copied())] {
         match chunk.bytes() {
             Ok(Some(bytes)) => {
                 let mut out = vec![0; bytes];

@@ -23,6 +23,7 @@ mod elements;
 mod encode;
 mod fax;
 mod filters;
+mod finish;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc", feature = "jxl", feature = "jpeg2000", feature = "png"))]
@@ -61,6 +62,7 @@ mod zstd;
 pub use chain::Chain;
 pub use compile::{MakeCodec, Registry};
 pub use encode::Encoder;
+pub use finish::Finish;
 pub use output::{Elements, Output, Size, bound};
 pub use scratch::Scratch;
 
@@ -79,8 +81,8 @@ pub struct ChunkContext<'a> {
     pub data_type: &'a DataType,
     /// The bounds of the read.
     pub limits: &'a Limits,
-    /// The rows (of the outermost stored axis) that are wanted; a codec may leave the others undecoded. `None` = all.
-    pub rows: Option<Range<u64>>,
+    /// The elements, in stored order, among which all that is wanted are; a codec may leave the others undecoded. `None` = all.
+    pub wanted: Option<Range<usize>>,
     /// How many of its leading elements, in stored order, hold all that lies inside of the array. `None` = all.
     pub needed: Option<usize>,
 }
@@ -89,12 +91,12 @@ impl<'a> ChunkContext<'a> {
     /// The whole of a chunk.
     #[must_use]
     pub fn new(shape: &'a [u64], data_type: &'a DataType, limits: &'a Limits) -> Self {
-        Self { shape, data_type, limits, rows: None, needed: None }
+        Self { shape, data_type, limits, wanted: None, needed: None }
     }
     /// The same chunk, of which only so much along each axis lies inside of the array.
     #[must_use]
-    pub fn inside(mut self, lengths: &[u64]) -> Self {
-        if lengths.len() == self.shape.len() && lengths != self.shape && !lengths.contains(&0) {
+    pub fn inside(mut self, lengths: impl Iterator<Item = u64> + Clone) -> Self {
+        if !lengths.clone().eq(self.shape.iter().copied()) && lengths.clone().count() == self.shape.len() && lengths.clone().all(|n| n > 0) {
             // The place of the last element that does, and one more.
             let last = self.shape.iter().zip(lengths).try_fold(0u64, |at, (n, inside)| at.checked_mul(*n)?.checked_add(inside.saturating_sub(1)));
             self.needed = last.and_then(|at| usize::try_from(at).ok()?.checked_add(1));
@@ -132,6 +134,10 @@ pub trait Codec: fmt::Debug + Send + Sync {
     fn input_prefix(&self, output: usize) -> Option<usize> {
         let _ = output;
         None
+    }
+    /// Whether a [prefix](Output::Prefix) costs no more than what it holds of the chunk: decoding ends there.
+    fn stops_early(&self) -> bool {
+        false
     }
     /// Decodes. The output says how much is to be given; its former content has no meaning.
     ///

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -19,6 +20,8 @@ pub(crate) struct ArrayInner {
     id: u64,
     /// The most bytes that an object with one of its chunks may have.
     most_stored: u64,
+    /// Whether a decoded chunk of it was ever kept: until then nobody has to look.
+    has_kept: AtomicBool,
 }
 
 impl ArrayInner {
@@ -40,7 +43,7 @@ impl ArrayInner {
             }
             _ => inner.limits.max_stored_bytes,
         };
-        Ok(Self { session: inner.clone(), chains, id: session.next_array(), most_stored, meta })
+        Ok(Self { session: inner.clone(), chains, id: session.next_array(), most_stored, has_kept: AtomicBool::new(false), meta })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -53,11 +56,17 @@ impl ArrayInner {
             None => Err(Error::malformed("a chunk names a codec chain that the array has not")),
         }
     }
-    /// What the codecs are told of a chunk, whose shape in stored order is `shape`. What of it is needed is what lies inside of the array,
+    /// What the codecs are told of a chunk; `shape` is set to its shape in stored order. What of it is needed is what lies inside of the array,
     /// whatever a read wants of it: decoded chunks are shared.
-    pub(crate) fn context<'a>(&'a self, index: &[u64], shape: &'a [u64]) -> ChunkContext<'a> {
-        let inside = self.meta.order.permute(&self.meta.grid.chunk_region(index).shape());
-        ChunkContext::new(shape, &self.meta.data_type, self.limits()).inside(&inside)
+    pub(crate) fn context<'a>(&'a self, index: &[u64], shape: &'a mut Vec<u64>) -> ChunkContext<'a> {
+        let (grid, axes) = (&self.meta.grid, self.meta.order.axes());
+        let inside = |axis: &usize| {
+            let extent = grid.extent(*axis, index[*axis]);
+            extent.end.min(grid.shape()[*axis]).saturating_sub(extent.start)
+        };
+        shape.clear();
+        shape.extend(axes.iter().map(|axis| grid.stored_length(*axis, index[*axis])));
+        ChunkContext::new(shape, &self.meta.data_type, self.limits()).inside(axes.iter().map(inside))
     }
     /// Bytes of the usual decoded chunk; an estimate where elements differ in length.
     pub(crate) fn chunk_bytes(&self) -> u64 {
@@ -70,13 +79,18 @@ impl ArrayInner {
     }
     /// A decoded chunk, where it is of this version of its object: those of one object are never taken out of two of its versions.
     pub(crate) fn cached_chunk(&self, chunk: u64, version: Option<&Arc<str>>) -> Option<Bytes> {
-        if self.session.cache_decoded { self.session.io.memory().chunk(self.id, chunk, version) } else { None }
+        if self.has_kept() { self.session.io.memory().chunk(self.id, chunk, version) } else { None }
+    }
+    /// Whether a decoded chunk may be at hand.
+    pub(crate) fn has_kept(&self) -> bool {
+        self.has_kept.load(Ordering::Acquire)
     }
     pub(crate) fn keep_chunk(&self, chunk: u64, version: Option<Arc<str>>, bytes: Bytes) {
         // Files are looked at before each read.
         if version.is_none() && self.session.io.is_file(&self.meta.source) {
             return;
         }
+        self.has_kept.store(true, Ordering::Release);
         self.session.io.memory().keep_chunk(self.id, &self.meta.source, chunk, version, bytes);
     }
     /// Drops what the caches hold of it.

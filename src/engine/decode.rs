@@ -1,6 +1,7 @@
 //! A chunk's way from stored bytes to its place in the output, by one thread of the decode pool.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,10 +10,10 @@ use bytes::Bytes;
 
 use super::array::ArrayInner;
 use super::plan::ChunkBox;
-use super::sink::{Decoded, FixedSink};
+use super::sink::{Decoded, FixedSink, PlaceScratch};
 use super::stats::Clock;
 use super::text::TextSink;
-use crate::codec::{Elements, Output, Scratch};
+use crate::codec::{Chain, ChunkContext, Elements, Finish, Output, Scratch};
 use crate::error::{Error, Result};
 use crate::model::Limits;
 
@@ -21,6 +22,9 @@ use crate::model::Limits;
 pub(crate) struct ThreadScratch {
     pub(crate) codec: Scratch,
     decoded: Vec<u8>,
+    /// Of the chunk at hand, in stored order.
+    shape: Vec<u64>,
+    place: PlaceScratch,
 }
 
 impl ThreadScratch {
@@ -29,6 +33,7 @@ impl ThreadScratch {
         if self.decoded.capacity() > KEPT_SCRATCH {
             self.decoded = Vec::new();
         }
+        self.place.trim(KEPT_SCRATCH);
     }
 }
 
@@ -65,100 +70,182 @@ pub(crate) struct Shared {
 }
 
 /// A chunk on its way to the output.
-pub(crate) enum Stored {
+pub(crate) enum Stored<'a> {
     Absent,
     Decoded(Bytes),
-    Encoded { bytes: Bytes, chain: u16, version: Option<Arc<str>> },
+    Encoded { bytes: Held<'a>, chain: u16, version: Option<Arc<str>> },
+}
+
+/// Stored bytes: an answer's own, or those in the buffer of the thread that read them.
+pub(crate) enum Held<'a> {
+    Owned(Bytes),
+    Borrowed(&'a [u8]),
+}
+
+impl Deref for Held<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Borrowed(bytes) => bytes,
+        }
+    }
 }
 
 impl Shared {
-    pub(crate) fn decode(&self, number: usize, stored: Stored, scratch: &mut ThreadScratch) -> Result<()> {
-        let index = self.chunks.index(number);
-        let grid = &self.array.meta.grid;
-        let (bytes, chain, version) = match stored {
+    pub(crate) fn decode(&self, number: usize, stored: Stored<'_>, scratch: &mut ThreadScratch) -> Result<()> {
+        match stored {
             Stored::Absent => {
                 self.clock.absent.fetch_add(1, Ordering::Relaxed);
-                return self.fill(number);
+                self.fill(number, scratch)
             }
-            Stored::Decoded(bytes) => return self.place(number, &index, &bytes, None),
-            Stored::Encoded { bytes, chain, version } => (bytes, self.array.chain(chain)?, version),
-        };
-        self.clock.stored(bytes.len());
-        let shape = self.array.meta.order.permute(&grid.stored_shape(&index));
-        let limits = self.array.limits();
-        let context = self.array.context(&index, &shape);
-        let in_chunk = |e: Error| e.in_chunk(&index);
-        let start = Instant::now();
-        match &self.sink {
-            Sink::Text(sink) => {
-                let mut elements = Elements::default();
-                chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Variable(&mut elements)).map_err(in_chunk)?;
-                self.clock.decoded(start);
-                let start = Instant::now();
-                let origin = origin(grid, &index);
-                sink.place(&grid.chunk_region(&index), elements, &origin, &grid.stored_shape(&index), &self.array.meta.order)?;
-                self.clock.placed(start);
-                Ok(())
-            }
-            Sink::Fixed(sink) => {
-                let length = decoded_length(&shape, sink.source_element(), limits)?;
-                if chain.is_view(bytes.len(), length) {
-                    return self.place(number, &index, &bytes, None);
-                }
-                if self.keep {
-                    let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
-                    decoded.resize(length, 0);
-                    chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)).map_err(in_chunk)?;
-                    drop(bytes);
-                    self.clock.decoded(start);
-                    let decoded = Bytes::from(decoded);
-                    let validity = scratch.codec.validity.take();
-                    // What is kept has no validity of its own: all of it is valid.
-                    if validity.is_none() {
-                        self.array.keep_chunk(grid.linear(&index), version, decoded.clone());
-                    }
-                    return self.place(number, &index, &decoded, validity.as_deref());
-                }
-                let ThreadScratch { codec, decoded } = scratch;
-                if decoded.len() < length {
-                    decoded.clear();
-                    decoded.try_reserve_exact(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
-                    decoded.resize(length, 0);
-                }
-                let decoded = &mut decoded[..length];
-                chain.decode(&bytes, &context, codec, &mut Output::Exact(decoded)).map_err(in_chunk)?;
-                drop(bytes);
-                self.clock.decoded(start);
-                self.place(number, &index, decoded, codec.validity.take().as_deref())
-            }
+            Stored::Decoded(bytes) => match &self.sink {
+                Sink::Fixed(sink) => self.place(number, sink, &bytes, &Finish::Nothing, scratch),
+                Sink::Text(_) => Err(Error::data_type("a chunk of fixed-size elements for text")),
+            },
+            Stored::Encoded { bytes, chain, version } => self.decode_stored(number, &bytes, chain, version, scratch),
         }
     }
 
-    fn place(&self, number: usize, index: &[u64], bytes: &[u8], validity: Option<&[u8]>) -> Result<()> {
-        let Sink::Fixed(sink) = &self.sink else { return Err(Error::data_type("a chunk of fixed-size elements for text")) };
+    /// Decodes the stored bytes of a chunk, and puts it in its place.
+    pub(crate) fn decode_stored(
+        &self,
+        number: usize,
+        bytes: &[u8],
+        chain: u16,
+        version: Option<Arc<str>>,
+        scratch: &mut ThreadScratch,
+    ) -> Result<()> {
+        let chain = self.array.chain(chain)?;
+        self.clock.stored(bytes.len());
+        let index = self.chunks.index(number);
+        let mut shape = std::mem::take(&mut scratch.shape);
+        let context = self.array.context(&index, &mut shape);
+        let done = match &self.sink {
+            Sink::Text(sink) => self.decode_text(sink, bytes, chain, &index, &context, scratch),
+            Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, (bytes, chain), version, &context, scratch),
+            Sink::Fixed(sink) => self.decode_once(number, sink, bytes, chain, context, scratch),
+        };
+        let done = done.map_err(|e| e.in_chunk(&index));
+        scratch.shape = shape;
+        done
+    }
+
+    fn decode_text(
+        &self,
+        sink: &TextSink,
+        bytes: &[u8],
+        chain: &Chain,
+        index: &[u64],
+        context: &ChunkContext<'_>,
+        scratch: &mut ThreadScratch,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let mut elements = Elements::default();
+        chain.decode(bytes, context, &mut scratch.codec, &mut Output::Variable(&mut elements))?;
+        self.clock.decoded(start);
         let start = Instant::now();
         let grid = &self.array.meta.grid;
-        let (origin, shape) = (origin(grid, index), grid.stored_shape(index));
-        sink.claim(number)?.place(&Decoded { bytes, origin: &origin, shape: &shape, order: &self.array.meta.order, validity })?;
+        let origin: Vec<u64> = index.iter().enumerate().map(|(axis, i)| grid.extent(axis, *i).start).collect();
+        sink.place(&grid.chunk_region(index), elements, &origin, &grid.stored_shape(index), &self.array.meta.order)?;
         self.clock.placed(start);
         Ok(())
     }
 
-    fn fill(&self, number: usize) -> Result<()> {
+    /// Decodes a chunk whole, for those who read it next too.
+    fn decode_and_keep(
+        &self,
+        number: usize,
+        sink: &FixedSink,
+        (bytes, chain): (&[u8], &Chain),
+        version: Option<Arc<str>>,
+        context: &ChunkContext<'_>,
+        scratch: &mut ThreadScratch,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let length = decoded_length(context.shape, sink.source_element(), context.limits)?;
+        if chain.is_unfinished_view(bytes.len(), length) {
+            return self.place(number, sink, bytes, chain.finish(), scratch);
+        }
+        let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
+        decoded.resize(length, 0);
+        chain.decode(bytes, context, &mut scratch.codec, &mut Output::Exact(&mut decoded))?;
+        self.clock.decoded(start);
+        let decoded = Bytes::from(decoded);
+        // What is kept has no validity of its own: all of it is valid.
+        if scratch.codec.validity.is_none() {
+            let grid = &self.array.meta.grid;
+            self.array.keep_chunk(grid.linear(&self.chunks.index(number)), version, decoded.clone());
+        }
+        self.place(number, sink, &decoded, &Finish::Nothing, scratch)
+    }
+
+    /// Decodes what is wanted of a chunk: straight into its place where it fits there as it is, else by way of the thread's buffer, from where
+    /// the last pass over the elements is the one that places them.
+    fn decode_once(
+        &self,
+        number: usize,
+        sink: &FixedSink,
+        bytes: &[u8],
+        chain: &Chain,
+        mut context: ChunkContext<'_>,
+        scratch: &mut ThreadScratch,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let length = decoded_length(context.shape, sink.source_element(), context.limits)?;
+        if chain.is_unfinished_view(bytes.len(), length) {
+            return self.place(number, sink, bytes, chain.finish(), scratch);
+        }
+        let ThreadScratch { codec, decoded, place, .. } = scratch;
+        let mut claim = sink.claim(number, &self.array.meta.order, place)?;
+        if *chain.finish() == Finish::Nothing
+            && let Some(done) = claim.lend(|target| chain.decode(bytes, &context, codec, &mut Output::Exact(target)))
+        {
+            done?;
+            codec.validity = None;
+            self.clock.decoded(start);
+            self.clock.placed(Instant::now());
+            return Ok(());
+        }
+        context.wanted = claim.wanted();
+        if decoded.len() < length {
+            decoded.clear();
+            decoded.try_reserve_exact(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
+            decoded.resize(length, 0);
+        }
+        let unfinished = chain.decode_unfinished(bytes, &context, codec, &mut decoded[..length])?;
+        self.clock.decoded(start);
+        let start = Instant::now();
+        let validity = codec.validity.take();
+        let chunk = Decoded { bytes: unfinished, finish: chain.finish(), order: &self.array.meta.order, validity: validity.as_deref() };
+        claim.place(&chunk, codec)?;
+        self.clock.placed(start);
+        Ok(())
+    }
+
+    fn place(&self, number: usize, sink: &FixedSink, bytes: &[u8], finish: &Finish, scratch: &mut ThreadScratch) -> Result<()> {
+        let start = Instant::now();
+        let order = &self.array.meta.order;
+        let ThreadScratch { codec, place, .. } = scratch;
+        let validity = codec.validity.take();
+        sink.claim(number, order, place)?.place(&Decoded { bytes, finish, order, validity: validity.as_deref() }, codec)?;
+        self.clock.placed(start);
+        Ok(())
+    }
+
+    fn fill(&self, number: usize, scratch: &mut ThreadScratch) -> Result<()> {
         match &self.sink {
             // What is never placed is filled when the result is taken.
             Sink::Text(_) => Ok(()),
             Sink::Fixed(sink) => {
                 let fill = self.array.meta.fill_value.bytes();
-                if fill.is_empty() && sink.is_zeroed() { Ok(()) } else { sink.claim(number)?.fill(fill) }
+                if fill.is_empty() && sink.is_zeroed() {
+                    return Ok(());
+                }
+                sink.claim(number, &self.array.meta.order, &mut scratch.place)?.fill(fill)
             }
         }
     }
-}
-
-/// The first element of each axis that a chunk holds.
-fn origin(grid: &crate::model::ChunkGrid, index: &[u64]) -> Vec<u64> {
-    index.iter().enumerate().map(|(axis, i)| grid.extent(axis, *i).start).collect()
 }
 
 pub(crate) fn decoded_length(shape: &[u64], element: usize, limits: &Limits) -> Result<usize> {

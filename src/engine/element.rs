@@ -1,9 +1,12 @@
 //! Types of elements in memory, and conversions between them.
 
+use std::marker::PhantomData;
+
 use half::{bf16, f16};
 use num_complex::Complex;
 
 use crate::model::DataType;
+use crate::simd;
 
 mod sealed {
     pub trait Sealed {}
@@ -172,12 +175,20 @@ floats! {
 }
 
 fn convert<S: Number, D: Number>(from: &[u8], to: &mut [u8]) {
-    let sources = from.chunks_exact(size_of::<S>());
-    for (s, d) in sources.zip(to.chunks_exact_mut(size_of::<D>())) {
-        let s: S = bytemuck::pod_read_unaligned(s);
-        let n = if S::FLOAT || D::FLOAT { D::from_float(s.to_float()) } else { D::from_integer(s.to_integer()) };
-        d.copy_from_slice(bytemuck::bytes_of(&n));
+    struct Convert<'a, S, D>(&'a [u8], &'a mut [u8], PhantomData<(S, D)>);
+    impl<S: Number, D: Number> simd::Work for Convert<'_, S, D> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(from, to, _) = self;
+            let sources = from.chunks_exact(size_of::<S>());
+            for (s, d) in sources.zip(to.chunks_exact_mut(size_of::<D>())) {
+                let s: S = bytemuck::pod_read_unaligned(s);
+                let n = if S::FLOAT || D::FLOAT { D::from_float(s.to_float()) } else { D::from_integer(s.to_integer()) };
+                d.copy_from_slice(bytemuck::bytes_of(&n));
+            }
+        }
     }
+    simd::run(Convert::<S, D>(from, to, PhantomData));
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What elements stand for: which of them are valid, and the quantities that they are. Done to runs of elements on their way to the output.
 
+use std::marker::PhantomData;
+
 use super::element::{ConvertRow, Number};
 use crate::model::{DataType, FillValue, Linear, Scaling};
+use crate::simd;
 
 /// Sets the marks of elements that equal one element (or, for floats, are not-a-number) to 0; both slices hold the same number.
 type MarkRow = fn(elements: &[u8], value: &[u8], marks: &mut [u8]);
@@ -144,21 +147,38 @@ fn scaler<D: Number>(data_type: &DataType) -> Option<ScaleRow> {
     }
 }
 
+#[inline(always)]
 fn numbers<S: Number>(elements: &[u8]) -> impl Iterator<Item = S> + '_ {
     elements.chunks_exact(size_of::<S>()).map(bytemuck::pod_read_unaligned)
 }
 
 fn scale<S: Number, D: Number>(elements: &[u8], quantities: &mut [u8], line: Linear) {
-    for (number, quantity) in numbers::<S>(elements).zip(quantities.chunks_exact_mut(size_of::<D>())) {
-        quantity.copy_from_slice(bytemuck::bytes_of(&D::from_float(line.apply(number.to_float()))));
+    struct Scale<'a, S, D>(&'a [u8], &'a mut [u8], Linear, PhantomData<(S, D)>);
+    impl<S: Number, D: Number> simd::Work for Scale<'_, S, D> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(elements, quantities, line, _) = self;
+            for (number, quantity) in numbers::<S>(elements).zip(quantities.chunks_exact_mut(size_of::<D>())) {
+                quantity.copy_from_slice(bytemuck::bytes_of(&D::from_float(line.apply(number.to_float()))));
+            }
+        }
     }
+    simd::run(Scale::<S, D>(elements, quantities, line, PhantomData));
 }
 
 fn mark_equal<S: Number>(elements: &[u8], value: &[u8], marks: &mut [u8]) {
-    let value: S = bytemuck::pod_read_unaligned(value);
-    for (number, mark) in numbers::<S>(elements).zip(marks) {
-        *mark &= u8::from(number != value);
+    struct Mark<'a, S>(&'a [u8], S, &'a mut [u8]);
+    impl<S: Number> simd::Work for Mark<'_, S> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(elements, value, marks) = self;
+            for (number, mark) in numbers::<S>(elements).zip(marks) {
+                *mark &= u8::from(number != value);
+            }
+        }
     }
+    let value: S = bytemuck::pod_read_unaligned(value);
+    simd::run(Mark(elements, value, marks));
 }
 
 /// Of complex numbers the real part counts.
@@ -171,9 +191,17 @@ fn mark_real<S: Number>(elements: &[u8], value: &[u8], marks: &mut [u8]) {
 
 /// `PARTS` numbers an element.
 fn mark_nan<S: Number, const PARTS: usize>(elements: &[u8], _: &[u8], marks: &mut [u8]) {
-    for (element, mark) in elements.chunks_exact(size_of::<S>() * PARTS).zip(marks) {
-        *mark &= u8::from(numbers::<S>(element).all(|number| !number.to_float().is_nan()));
+    struct Mark<'a, S, const PARTS: usize>(&'a [u8], &'a mut [u8], PhantomData<S>);
+    impl<S: Number, const PARTS: usize> simd::Work for Mark<'_, S, PARTS> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(elements, marks, _) = self;
+            for (element, mark) in elements.chunks_exact(size_of::<S>() * PARTS).zip(marks) {
+                *mark &= u8::from(numbers::<S>(element).all(|number| !number.to_float().is_nan()));
+            }
+        }
     }
+    simd::run(Mark::<S, PARTS>(elements, marks, PhantomData));
 }
 
 fn mark_bytes(elements: &[u8], value: &[u8], marks: &mut [u8]) {

@@ -3,10 +3,12 @@
 mod array;
 mod call;
 mod decode;
+mod direct;
 mod element;
 mod meaning;
 mod options;
 mod output;
+mod pages;
 mod plan;
 mod pool;
 mod run;

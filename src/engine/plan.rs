@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -17,21 +18,22 @@ use crate::codec::{Chain, ChunkContext, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, PlannedRequest};
 use crate::model::{
-    ByteSpan, ChunkGrid, DataType, FillValue, Got, Limits, Location, Missing, ObjectKey, Page, PageId, PagePlace, PageSpec, Pages, Region, Want,
+    ChunkGrid, ChunkManifest, DataType, FillValue, Found, Got, HereShard, KeyNames, Limits, Location, Missing, ObjectKey, ObjectMap, Page, PageId,
+    PagePlace, PageSpec, Pages, PerAxis, Region, Shard, Want,
 };
 
 /// The chunks that a region touches: a box of the chunk grid, counted in C order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ChunkBox {
-    first: Vec<u64>,
-    counts: Vec<u64>,
+    first: PerAxis<u64>,
+    counts: PerAxis<u64>,
     len: usize,
 }
 
 impl ChunkBox {
     pub(crate) fn of(grid: &ChunkGrid, region: &Region) -> Self {
         let ranges = grid.chunks_of(region);
-        let counts: Vec<u64> = ranges.iter().map(|r| r.end.saturating_sub(r.start)).collect();
+        let counts: PerAxis<u64> = ranges.iter().map(|r| r.end.saturating_sub(r.start)).collect();
         let len = counts.iter().try_fold(1_u64, |n, m| n.checked_mul(*m)).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         Self { first: ranges.iter().map(|r| r.start).collect(), counts, len }
     }
@@ -39,46 +41,164 @@ impl ChunkBox {
         self.len
     }
     /// The chunk's index in the grid.
-    pub(crate) fn index(&self, number: usize) -> Vec<u64> {
+    pub(crate) fn index(&self, number: usize) -> PerAxis<u64> {
         let mut rest = number as u64;
         let mut index = self.first.clone();
-        for (i, n) in index.iter_mut().zip(&self.counts).rev() {
+        for (i, n) in index.iter_mut().zip(self.counts.iter()).rev() {
             *i += rest % (*n).max(1);
             rest /= (*n).max(1);
         }
         index
     }
+    /// From a chunk's index to that of the next.
+    fn advance(&self, index: &mut PerAxis<u64>) {
+        for ((i, first), n) in index.iter_mut().zip(self.first.iter()).zip(self.counts.iter()).rev() {
+            *i += 1;
+            if *i - first < *n {
+                return;
+            }
+            *i = *first;
+        }
+    }
 }
 
-/// Where one chunk of a read comes from.
-#[derive(Debug, Clone)]
+/// Where one chunk of a read comes from. Small, for there may be tens of millions: objects and bytes stand in lists of the [`Planned`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// It holds the fill value.
     Absent,
-    /// Its stored bytes are at hand.
-    Inline(Bytes),
-    /// Its decoded bytes are at hand.
-    Decoded(Bytes),
-    /// It is to be fetched, and decoded by one of the array's chains.
-    Fetch { want: Want, chain: u16, missing: Missing },
+    /// Its stored bytes are at hand: these.
+    Inline(u32),
+    /// Its decoded bytes are at hand: these.
+    Decoded(u32),
+    /// A range of an object.
+    Range { object: u32, chain: u16, start: u64, length: u64 },
+    /// The object that is named after it.
+    Named,
+    /// A whole object.
+    Whole { object: u32, missing: Missing },
+    /// Another read of the same moment fetches it.
+    Beside,
+}
+
+/// An object that chunks are read of.
+#[derive(Debug)]
+struct Object {
+    key: ObjectKey,
+    at_hand: bool,
 }
 
 /// The places of all chunks of a read; the number of a part is its place in the [`ChunkBox`].
 pub(crate) struct Planned {
     pub(crate) chunks: ChunkBox,
     pub(crate) parts: Vec<Source>,
+    objects: Vec<Object>,
+    numbers: HashMap<ObjectKey, u32>,
+    bytes: Vec<Bytes>,
+    /// Whether the objects that are named after chunks are at hand.
+    named_at_hand: bool,
     /// Pages that were read for it.
     pub(crate) pages: u64,
     /// Those of them that were fetched twice, because what came first was damaged.
     pub(crate) refetched: u64,
 }
 
+/// The names of an array's chunks, where each is an object of its own.
+fn names(array: &ArrayInner) -> Option<(&KeyNames, &ObjectKey)> {
+    match &array.meta.manifest {
+        ChunkManifest::Keys(keys) => match &keys.objects {
+            ObjectMap::Prefix(prefix) => Some((keys, prefix)),
+            ObjectMap::References(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// The number of the next of a list, in so many bits.
+fn next_of<T>(list: &[T]) -> Result<u32> {
+    u32::try_from(list.len()).map_err(|_| Error::limit("objects of a read", list.len() as u64, u64::from(u32::MAX)))
+}
+
 impl Planned {
-    /// Leaves out what another read of the same moment fetches.
-    pub(crate) fn leave_out(&mut self, other: &Self) {
-        let fetched = |part: &Source| if let Source::Fetch { want, .. } = part { Some(want.clone()) } else { None };
-        let others: HashSet<Want> = other.parts.iter().filter_map(fetched).collect();
-        self.parts.retain(|part| fetched(part).is_none_or(|want| !others.contains(&want)));
+    fn new(chunks: ChunkBox) -> Result<Self> {
+        let parts = crate::model::reserve("parts of a read", chunks.len())?;
+        let (objects, numbers, bytes) = (Vec::new(), HashMap::new(), Vec::new());
+        Ok(Self { chunks, parts, objects, numbers, bytes, named_at_hand: false, pages: 0, refetched: 0 })
+    }
+    /// The number of an object.
+    fn object_number(&mut self, array: &ArrayInner, key: &ObjectKey) -> Result<u32> {
+        if let Some(number) = self.numbers.get(key) {
+            return Ok(*number);
+        }
+        let number = next_of(&self.objects)?;
+        self.objects.push(Object { key: key.clone(), at_hand: array.session.io.is_at_hand(key) });
+        self.numbers.insert(key.clone(), number);
+        Ok(number)
+    }
+    fn put(&mut self, bytes: Bytes) -> Result<u32> {
+        let number = next_of(&self.bytes)?;
+        self.bytes.push(bytes);
+        Ok(number)
+    }
+    /// An object that a part is read of.
+    pub(crate) fn object(&self, number: u32) -> &ObjectKey {
+        &self.objects[number as usize].key
+    }
+    /// Bytes that are at hand.
+    pub(crate) fn bytes(&self, number: u32) -> &Bytes {
+        &self.bytes[number as usize]
+    }
+
+    /// Whether nothing but the threads that decode is needed for a part.
+    fn is_at_hand(&self, part: &Source) -> bool {
+        match part {
+            Source::Absent | Source::Inline(_) | Source::Decoded(_) | Source::Beside => true,
+            Source::Range { object, .. } | Source::Whole { object, .. } => self.objects[*object as usize].at_hand,
+            Source::Named => self.named_at_hand,
+        }
+    }
+
+    /// What is fetched for a part, and which chain takes it; `None` where nothing is.
+    pub(crate) fn want(&self, array: &ArrayInner, number: usize) -> Option<(Want, u16, Missing)> {
+        match self.parts.get(number)? {
+            Source::Range { object, chain, start, length } => {
+                let span = crate::model::ByteSpan { object: self.object(*object).clone(), start: *start, length: *length };
+                Some((Want::Range(span), *chain, Missing::Error))
+            }
+            Source::Whole { object, missing } => Some((Want::Whole { object: self.object(*object).clone(), most: array.most_stored() }, 0, *missing)),
+            Source::Named => {
+                let (keys, _) = names(array)?;
+                let mut url = String::new();
+                self.name(array, number, &mut url);
+                Some((Want::Whole { object: ObjectKey::new(url), most: array.most_stored() }, 0, keys.missing))
+            }
+            Source::Absent | Source::Inline(_) | Source::Decoded(_) | Source::Beside => None,
+        }
+    }
+
+    /// Writes the URL of the object that is named after a chunk, and tells what its absence means.
+    pub(crate) fn name(&self, array: &ArrayInner, number: usize, url: &mut String) -> Option<Missing> {
+        let (keys, prefix) = names(array)?;
+        url.clear();
+        url.push_str(prefix.url());
+        let length = url.len();
+        url.push('/');
+        keys.write_name(&self.chunks.index(number), url);
+        if url.len() == length + 1 {
+            url.pop();
+        }
+        Some(keys.missing)
+    }
+
+    /// Leaves out what another read of the same moment fetches. Objects at hand are read by each.
+    pub(crate) fn leave_out(&mut self, array: &ArrayInner, other: &Self, of_other: &ArrayInner) {
+        let others: HashSet<Want> =
+            (0..other.parts.len()).filter(|n| !other.is_at_hand(&other.parts[*n])).filter_map(|n| Some(other.want(of_other, n)?.0)).collect();
+        for number in 0..self.parts.len() {
+            if !self.is_at_hand(&self.parts[number]) && self.want(array, number).is_some_and(|(want, ..)| others.contains(&want)) {
+                self.parts[number] = Source::Beside;
+            }
+        }
     }
 
     /// Holds what is to be fetched against what the call may cost and take, before any of it is.
@@ -89,10 +209,173 @@ impl Planned {
             memory.check(decoded.saturating_add(stored))?;
         }
         if call.is_capped() {
-            let requests = requests(array, &self.parts, memory);
+            let requests = requests(array, self, memory);
             call.afford(requests.len() as u64, requests.iter().filter_map(|r| r.length).fold(0, u64::saturating_add))?;
         }
         Ok(())
+    }
+}
+
+/// Stored bytes at hand that are read together: a system call costs less than copying so many.
+const READ_AT_ONCE: u64 = 512 << 10;
+/// Fewer are not worth a call of their own.
+const WORTH_READING: u64 = 64 << 10;
+/// A gap up to this is read over: what stands between the tiles of a COG are 8 bytes.
+const SMALL_GAP: u64 = 4 << 10;
+/// What is read together decodes to so many bytes at most, that no thread is left with much while others have nothing.
+const DECODED_AT_ONCE: u64 = 4 << 20;
+/// A read is cut into so many pieces of work where it can be, whatever the machine: its requests are the same everywhere.
+const PIECES: u64 = 16;
+
+/// The parts of a read that are at hand, in the order of their bytes, cut into what a thread does at once.
+pub(crate) struct AtHandList {
+    /// Numbers of the parts; `None` where it is all of them in their own order.
+    order: Option<Vec<u32>>,
+    /// Where each piece of work ends.
+    ends: Vec<u32>,
+    /// The most that a piece holds, stored and decoded, in bytes.
+    pub(crate) stored: u64,
+    pub(crate) decoded: u64,
+}
+
+impl AtHandList {
+    /// What is at hand of a plan. None of its pieces takes more than `memory`, stored and decoded together, where it can be helped.
+    pub(crate) fn of(planned: &Planned, chunk_bytes: u64, limits: &Limits, memory: u64) -> Result<Self> {
+        next_of(&planned.parts)?;
+        let (mut total, mut decoded, mut count) = (0_u64, 0_u64, 0_usize);
+        let (mut is_sorted, mut last) = (true, (0, 0));
+        for part in planned.parts.iter().filter(|part| planned.is_at_hand(part)) {
+            let (of_part, stored) = weight(part, chunk_bytes);
+            (count, decoded, total) = (count + 1, decoded.saturating_add(of_part), total.saturating_add(stored));
+            if let Source::Range { object, start, .. } = part {
+                is_sorted &= last <= (*object, *start);
+                last = (*object, *start);
+            }
+        }
+        let order = if is_sorted && count == planned.parts.len() {
+            None
+        } else {
+            let mut order: Vec<u32> = crate::model::reserve("parts of a read", count)?;
+            order.extend(planned.parts.iter().zip(0..).filter(|(part, _)| planned.is_at_hand(part)).map(|(_, number)| number));
+            if !is_sorted {
+                // Stable, and what is no range stays at the front: it takes no order of its own.
+                order.sort_by_key(|number| match planned.parts[*number as usize] {
+                    Source::Range { object, start, .. } => (1, object, start),
+                    _ => (0, 0, 0),
+                });
+            }
+            Some(order)
+        };
+        let target = (total / PIECES).clamp(WORTH_READING, READ_AT_ONCE).min(limits.stored_in_flight / 2).min(memory / 2);
+        let most_decoded = (decoded / PIECES).min(DECODED_AT_ONCE);
+        let mut list = Self { order, ends: Vec::new(), stored: 0, decoded: chunk_bytes };
+        let mut open: Option<Piece> = None;
+        for at in 0..count {
+            let part = &planned.parts[list.number(at)];
+            let (of_part, stored) = weight(part, chunk_bytes);
+            if let Some(piece) = &mut open
+                && piece.decoded.saturating_add(of_part) <= most_decoded.max(1)
+                && piece.takes(part, target)
+            {
+                piece.decoded += of_part;
+            } else {
+                if at > 0 {
+                    list.ends.push(u32::try_from(at).unwrap_or(u32::MAX));
+                }
+                open = Some(Piece::of(part, of_part));
+            }
+            let held = open.as_ref().and_then(|piece| piece.range.as_ref()).map_or(stored, |(_, range)| range.end - range.start);
+            list.stored = list.stored.max(held);
+        }
+        if count > 0 {
+            list.ends.push(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        Ok(list)
+    }
+    /// How many pieces of work there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+    fn number(&self, at: usize) -> usize {
+        self.order.as_ref().map_or(at, |order| order[at] as usize)
+    }
+    /// The numbers of a piece's parts.
+    pub(crate) fn piece(&self, piece: usize) -> impl Iterator<Item = usize> + Clone + '_ {
+        let start = piece.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        (start..self.ends[piece] as usize).map(|at| self.number(at))
+    }
+    /// What is read for a piece; `None` where it is none range of an object.
+    pub(crate) fn range(&self, planned: &Planned, piece: usize) -> Option<(u32, Range<u64>)> {
+        let mut all: Option<(u32, Range<u64>)> = None;
+        for number in self.piece(piece) {
+            let Source::Range { object, start, length, .. } = planned.parts[number] else { continue };
+            let end = start.saturating_add(length);
+            let (_, range) = all.get_or_insert((object, start..end));
+            range.end = range.end.max(end);
+        }
+        all
+    }
+    /// The requests that reading it takes.
+    fn requests<'a>(&'a self, array: &'a ArrayInner, planned: &'a Planned) -> impl Iterator<Item = Request> + 'a {
+        let is_read = |number: &usize| weight(&planned.parts[*number], 1).1 > 0;
+        (0..self.len()).filter_map(move |piece| {
+            let chunks = self.piece(piece).filter(is_read).count();
+            let first = self.piece(piece).find(is_read)?;
+            Some(match self.range(planned, piece) {
+                Some((object, range)) => {
+                    Request { object: planned.object(object).clone(), start: range.start, length: Some(range.end - range.start), chunks }
+                }
+                None => Request { object: planned.want(array, first)?.0.object().clone(), start: 0, length: None, chunks },
+            })
+        })
+    }
+}
+
+/// A piece of work that may take more parts.
+struct Piece {
+    range: Option<(u32, Range<u64>)>,
+    /// Whether it is a whole object, which nothing goes together with.
+    is_whole: bool,
+    parts: u32,
+    decoded: u64,
+}
+
+impl Piece {
+    /// The most parts of one that are nothing but filled.
+    const MOST_PARTS: u32 = 1024;
+
+    fn of(part: &Source, decoded: u64) -> Self {
+        let range = match part {
+            Source::Range { object, start, length, .. } => Some((*object, *start..start.saturating_add(*length))),
+            _ => None,
+        };
+        Self { range, is_whole: matches!(part, Source::Named | Source::Whole { .. }), parts: 1, decoded }
+    }
+    /// Takes a part that goes together with it.
+    fn takes(&mut self, part: &Source, target: u64) -> bool {
+        if self.is_whole || self.parts >= Self::MOST_PARTS {
+            return false;
+        }
+        match part {
+            Source::Named | Source::Whole { .. } => return false,
+            Source::Absent | Source::Inline(_) | Source::Decoded(_) | Source::Beside => {}
+            Source::Range { object, start, length, .. } => {
+                let end = start.saturating_add(*length);
+                let Some((of, range)) = &mut self.range else {
+                    self.range = Some((*object, *start..end));
+                    self.parts += 1;
+                    return true;
+                };
+                let reaches = range.end.max(end);
+                let is_near = of == object && *start >= range.start && *start <= range.end.saturating_add(SMALL_GAP);
+                if !is_near || (reaches != range.end && reaches - range.start > target) {
+                    return false;
+                }
+                range.end = reaches;
+            }
+        }
+        self.parts += 1;
+        true
     }
 }
 
@@ -104,8 +387,6 @@ const FETCHED_AT_ONCE: usize = 1024;
 pub(crate) struct Batch {
     /// Numbers of the parts.
     pub(crate) parts: Vec<usize>,
-    /// How many of them are fetched.
-    fetched: usize,
     /// What they decode to, in bytes.
     pub(crate) decoded: u64,
     /// What is fetched for them, in bytes; an estimate where lengths are unknown.
@@ -116,6 +397,8 @@ pub(crate) struct Batch {
 struct Read<'a> {
     array: &'a ArrayInner,
     here: RefCell<HashMap<PageId, Arc<Page>>>,
+    /// Shards whose place is known: their objects' numbers beside them.
+    shards: HashMap<u64, (HereShard, Option<u32>)>,
     pages: u64,
     refetched: u64,
 }
@@ -137,20 +420,28 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
     let limits = array.limits();
     let chunks = ChunkBox::of(&array.meta.grid, region);
     Limits::check("max_read_chunks", chunks.len() as u64, limits.max_read_chunks)?;
-    let mut parts: Vec<Source> = crate::model::reserve("parts of a read", chunks.len())?;
-    let mut read = Read { array, here: RefCell::default(), pages: 0, refetched: 0 };
+    let mut planned = Planned::new(chunks)?;
+    let mut read = Read { array, here: RefCell::default(), shards: HashMap::new(), pages: 0, refetched: 0 };
     let mut unread: Vec<usize> = Vec::new();
     let mut pages: BTreeSet<PageId> = BTreeSet::new();
-    for number in 0..chunks.len() {
+    if let (Some((_, prefix)), false) = (names(array), planned.chunks.len() == 0) {
+        let mut first = String::new();
+        planned.name(array, 0, &mut first);
+        planned.named_at_hand = array.session.io.are_at_hand(prefix) && array.session.io.is_at_hand(&ObjectKey::new(first));
+    }
+    let mut index = planned.chunks.index(0);
+    for number in 0..planned.chunks.len() {
         breathe(number).await;
-        match locate(array, &chunks.index(number), &read)? {
-            Ok(source) => parts.push(source),
+        let part = match read.locate(&index, &mut planned)? {
+            Ok(source) => source,
             Err(page) => {
                 pages.insert(page);
-                parts.push(Source::Absent);
                 unread.push(number);
+                Source::Absent
             }
-        }
+        };
+        planned.parts.push(part);
+        planned.chunks.advance(&mut index);
     }
     let mut hops = 0;
     while !unread.is_empty() {
@@ -163,8 +454,8 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         let mut still = Vec::new();
         for number in unread {
             breathe(number).await;
-            match locate(array, &chunks.index(number), &read)? {
-                Ok(source) => parts[number] = source,
+            match read.locate(&planned.chunks.index(number), &mut planned)? {
+                Ok(source) => planned.parts[number] = source,
                 Err(page) => {
                     pages.insert(page);
                     still.push(number);
@@ -173,7 +464,8 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         }
         unread = still;
     }
-    Ok(Planned { chunks, parts, pages: read.pages, refetched: read.refetched })
+    (planned.pages, planned.refetched) = (read.pages, read.refetched);
+    Ok(planned)
 }
 
 /// Pages that are fetched together, so that their stored and parsed forms are not all held at once.
@@ -186,21 +478,70 @@ async fn breathe(number: usize) {
     }
 }
 
-/// The place of one chunk, or the page that must be read before.
-fn locate(array: &ArrayInner, index: &[u64], pages: &dyn Pages) -> Result<Result<Source, PageId>> {
-    let limits = array.limits();
-    let source = match array.meta.manifest.locate(index, &array.meta.grid, pages)? {
-        Location::Absent => return Ok(Ok(Source::Absent)),
-        Location::Inline(bytes) => Source::Inline(bytes),
-        Location::At { span, chain } => {
-            Limits::check("max_stored_bytes", span.length, limits.max_stored_bytes)?;
-            Source::Fetch { want: Want::Range(span), chain, missing: Missing::Error }
+impl Read<'_> {
+    /// The place of one chunk, or the page that must be read before.
+    fn locate(&mut self, index: &[u64], planned: &mut Planned) -> Result<Result<Source, PageId>> {
+        let (meta, limits) = (&self.array.meta, self.array.limits());
+        let (found, object) = match &meta.manifest {
+            ChunkManifest::Table(table) => {
+                let object = if planned.objects.is_empty() { planned.object_number(self.array, &table.object)? } else { 0 };
+                (table.find(meta.grid.linear(index), &*self)?, Some(object))
+            }
+            ChunkManifest::Shards(shards) => {
+                let (outer, number, within) = shards.split(index);
+                if !self.shards.contains_key(&number) {
+                    match shards.shard(&outer, number, &*self)? {
+                        Shard::Absent => return Ok(Ok(Source::Absent)),
+                        Shard::Unread(page) => return Ok(Err(page)),
+                        Shard::Here(shard) => {
+                            let object = shard.object().map(|object| planned.object_number(self.array, object)).transpose()?;
+                            self.shards.insert(number, (shard, object));
+                        }
+                    }
+                }
+                match self.shards.get(&number) {
+                    Some((shard, object)) => (shard.find(within)?, *object),
+                    None => (Found::Absent, None),
+                }
+            }
+            _ if names(self.array).is_some() => return Ok(Ok(self.kept(index, None, planned)?.unwrap_or(Source::Named))),
+            manifest => match manifest.locate(index, &meta.grid, &*self)? {
+                Location::Absent => (Found::Absent, None),
+                Location::Unread(page) => (Found::Unread(page), None),
+                Location::Inline(bytes) => (Found::Inline(bytes), None),
+                Location::At { span, chain } => {
+                    let object = planned.object_number(self.array, &span.object)?;
+                    (Found::At { start: span.start, length: span.length, chain }, Some(object))
+                }
+                Location::Whole { key, missing } => {
+                    let object = planned.object_number(self.array, &key)?;
+                    return Ok(Ok(self.kept(index, Some(object), planned)?.unwrap_or(Source::Whole { object, missing })));
+                }
+            },
+        };
+        Ok(Ok(match (found, object) {
+            (Found::Unread(page), _) => return Ok(Err(page)),
+            (Found::At { start, length, chain }, Some(object)) => {
+                Limits::check("max_stored_bytes", length, limits.max_stored_bytes)?;
+                self.kept(index, Some(object), planned)?.unwrap_or(Source::Range { object, chain, start, length })
+            }
+            (Found::Inline(bytes), _) => match self.kept(index, None, planned)? {
+                Some(kept) => kept,
+                None => Source::Inline(planned.put(bytes)?),
+            },
+            (Found::Absent | Found::At { .. }, _) => Source::Absent,
+        }))
+    }
+
+    /// A chunk whose decoded bytes are at hand, of the version that its object has.
+    fn kept(&self, index: &[u64], object: Option<u32>, planned: &mut Planned) -> Result<Option<Source>> {
+        if !self.array.has_kept() {
+            return Ok(None);
         }
-        Location::Whole { key, missing } => Source::Fetch { want: Want::Whole { object: key, most: array.most_stored() }, chain: 0, missing },
-        Location::Unread(page) => return Ok(Err(page)),
-    };
-    let version = if let Source::Fetch { want, .. } = &source { want.object().version() } else { None };
-    Ok(Ok(array.cached_chunk(array.meta.grid.linear(index), version).map_or(source, Source::Decoded)))
+        let version = object.and_then(|object| planned.object(object).version());
+        let chunk = self.array.cached_chunk(self.array.meta.grid.linear(index), version);
+        chunk.map(|bytes| planned.put(bytes).map(Source::Decoded)).transpose()
+    }
 }
 
 /// Reads pages, all at once; one that lies behind another page leads to that one.
@@ -299,22 +640,21 @@ fn decode_page(array: &ArrayInner, id: PageId, spec: &PageSpec, mut parts: Vec<B
 /// What a part decodes to, and what is fetched for it, in bytes; an estimate where a length is unknown.
 fn weight(part: &Source, chunk_bytes: u64) -> (u64, u64) {
     match part {
-        Source::Absent => (0, 0),
+        Source::Absent | Source::Beside => (0, 0),
         Source::Inline(_) | Source::Decoded(_) => (chunk_bytes, 0),
-        Source::Fetch { want: Want::Range(ByteSpan { length, .. }), .. } => (chunk_bytes, *length),
-        Source::Fetch { .. } => (chunk_bytes, chunk_bytes),
+        Source::Range { length, .. } => (chunk_bytes, *length),
+        Source::Named | Source::Whole { .. } => (chunk_bytes, chunk_bytes),
     }
 }
 
-/// Cuts a plan into batches of what may be in flight at once: half of the budgets, so that one batch is fetched while another decodes.
-/// Where it can be helped none takes more than `memory`, stored and decoded together.
-pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits, memory: u64) -> Vec<Batch> {
+/// Cuts what is to be fetched into batches of what may be in flight at once: half of the budgets, so that one batch is fetched while another
+/// decodes. Where it can be helped none takes more than `memory`, stored and decoded together.
+pub(crate) fn batches(planned: &Planned, chunk_bytes: u64, limits: &Limits, memory: u64) -> Vec<Batch> {
     let mut all = Vec::new();
     let mut batch = Batch::default();
-    for (number, part) in parts.iter().enumerate() {
+    for (number, part) in planned.parts.iter().enumerate().filter(|(_, part)| !planned.is_at_hand(part)) {
         let (decoded, stored) = weight(part, chunk_bytes);
-        let fetched = usize::from(matches!(part, Source::Fetch { .. }));
-        let over = batch.fetched + fetched > FETCHED_AT_ONCE
+        let over = batch.parts.len() >= FETCHED_AT_ONCE
             || batch.decoded.saturating_add(decoded) > limits.decoded_in_flight / 2
             || batch.stored.saturating_add(stored) > limits.stored_in_flight / 2
             || batch.decoded.saturating_add(batch.stored).saturating_add(decoded).saturating_add(stored) > memory;
@@ -322,7 +662,6 @@ pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits, memor
             all.push(std::mem::take(&mut batch));
         }
         batch.parts.push(number);
-        batch.fetched += fetched;
         batch.decoded = batch.decoded.saturating_add(decoded);
         batch.stored = batch.stored.saturating_add(stored);
     }
@@ -332,19 +671,20 @@ pub(crate) fn batches(parts: &[Source], chunk_bytes: u64, limits: &Limits, memor
     all
 }
 
-/// The wants of a batch's parts, and which part each is for.
-pub(crate) fn wants_of(batch: &Batch, parts: &[Source]) -> (Vec<Want>, Vec<usize>) {
-    let fetched = batch.parts.iter().filter_map(|number| match &parts[*number] {
-        Source::Fetch { want, .. } => Some((want.clone(), *number)),
-        _ => None,
-    });
-    fetched.unzip()
+/// The wants of a batch's parts, in their order.
+pub(crate) fn wants_of(batch: &Batch, planned: &Planned, array: &ArrayInner) -> Vec<Want> {
+    batch.parts.iter().filter_map(|number| Some(planned.want(array, *number)?.0)).collect()
 }
 
 /// The requests that fetching the parts takes.
-fn requests(array: &ArrayInner, parts: &[Source], memory: &Memory) -> Vec<PlannedRequest> {
-    let batches = batches(parts, array.chunk_bytes(), array.limits(), memory.batch());
-    batches.iter().flat_map(|batch| array.session.io.plan(&wants_of(batch, parts).0)).collect()
+fn requests(array: &ArrayInner, planned: &Planned, memory: &Memory) -> Vec<Request> {
+    let of = |r: PlannedRequest| Request { object: r.object, start: r.start, length: r.length, chunks: r.wants.len() };
+    let batches = batches(planned, array.chunk_bytes(), array.limits(), memory.batch());
+    let mut all: Vec<Request> = batches.iter().flat_map(|batch| array.session.io.plan(&wants_of(batch, planned, array))).map(of).collect();
+    if let Ok(list) = AtHandList::of(planned, array.chunk_bytes(), array.limits(), memory.batch()) {
+        all.extend(list.requests(array, planned));
+    }
+    all
 }
 
 /// What a read would do. Its `Display` is one line for people.
@@ -393,8 +733,7 @@ pub struct Request {
 impl ReadPlan {
     pub(crate) fn new(array: &ArrayInner, region: Region, planned: &Planned, memory: &Memory) -> Self {
         let count = |f: fn(&Source) -> bool| planned.parts.iter().filter(|p| f(p)).count();
-        let of = |r: PlannedRequest| Request { object: r.object, start: r.start, length: r.length, chunks: r.wants.len() };
-        let requests: Vec<Request> = requests(array, &planned.parts, memory).into_iter().map(of).collect();
+        let requests = requests(array, planned, memory);
         let element = array.meta.data_type.size().unwrap_or(0) as u64;
         let worst = |chunks: usize| {
             let decoded = array.chunk_bytes().saturating_mul(chunks as u64);
@@ -403,7 +742,7 @@ impl ReadPlan {
         let at_most = |sum: u64, request: &Request| sum.saturating_add(request.length.unwrap_or_else(|| worst(request.chunks)));
         Self {
             bytes_at_most: requests.iter().fold(0, at_most),
-            chunks: planned.parts.len(),
+            chunks: count(|p| !matches!(p, Source::Beside)),
             absent: count(|p| matches!(p, Source::Absent)),
             cached: count(|p| matches!(p, Source::Decoded(_))),
             bytes: requests.iter().filter_map(|r| r.length).sum(),
@@ -460,25 +799,77 @@ mod tests {
         let grid = ChunkGrid::regular(&[10, 10], &[3, 4]).unwrap();
         let chunks = ChunkBox::of(&grid, &Region::new(vec![3..7, 4..9]));
         assert_eq!(chunks.len(), 4);
-        assert_eq!((0..4).map(|n| chunks.index(n)).collect::<Vec<_>>(), [[1, 1], [1, 2], [2, 1], [2, 2]]);
+        assert_eq!((0..4).map(|n| chunks.index(n).to_vec()).collect::<Vec<_>>(), [[1, 1], [1, 2], [2, 1], [2, 2]]);
         assert_eq!(ChunkBox::of(&grid, &Region::new(vec![3..3, 0..10])).len(), 0);
         let scalar = ChunkBox::of(&ChunkGrid::regular(&[], &[]).unwrap(), &Region::new(vec![]));
-        assert_eq!((scalar.len(), scalar.index(0)), (1, vec![]));
+        assert_eq!((scalar.len(), scalar.index(0).to_vec()), (1, vec![]));
+    }
+
+    fn planned(parts: Vec<Source>, at_hand: bool) -> Planned {
+        let grid = ChunkGrid::regular(&[parts.len() as u64], &[1]).unwrap();
+        let mut planned = Planned::new(ChunkBox::of(&grid, &Region::new(vec![0..parts.len() as u64]))).unwrap();
+        planned.objects = ["memory://a", "memory://b"].map(|url| Object { key: ObjectKey::new(url), at_hand }).into();
+        planned.named_at_hand = at_hand;
+        planned.parts = parts;
+        planned
+    }
+    fn range(object: u32, start: u64, length: u64) -> Source {
+        Source::Range { object, chain: 0, start, length }
+    }
+
+    #[test]
+    fn a_part_is_small() {
+        assert_eq!(size_of::<Source>(), 24);
+    }
+
+    #[test]
+    fn one_index_leads_to_the_next() {
+        let grid = ChunkGrid::regular(&[10, 10, 10], &[3, 4, 1]).unwrap();
+        for region in [vec![0..10, 0..10, 0..10], vec![3..7, 4..9, 5..6]] {
+            let chunks = ChunkBox::of(&grid, &Region::new(region));
+            let mut index = chunks.index(0);
+            for number in 0..chunks.len() {
+                assert_eq!(index, chunks.index(number));
+                chunks.advance(&mut index);
+            }
+        }
     }
 
     #[test]
     fn batches_keep_to_the_budgets() {
-        let key = ObjectKey::new("memory://a");
-        let part = |start: u64| Source::Fetch { want: Want::Range(ByteSpan::new(&key, start, 30).unwrap()), chain: 0, missing: Missing::Error };
-        let parts: Vec<Source> = (0..10).map(|i| part(i * 30)).collect();
+        let planned = planned((0..10).map(|i| range(0, i * 30, 30)).collect(), false);
         let limits = Limits { decoded_in_flight: 200, stored_in_flight: 1000, ..Limits::default() };
-        let sizes = |limits: &Limits| batches(&parts, 40, limits, u64::MAX).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
+        let sizes = |limits: &Limits| batches(&planned, 40, limits, u64::MAX).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
         assert_eq!(sizes(&limits), [2, 2, 2, 2, 2]);
         assert_eq!(sizes(&Limits { decoded_in_flight: 10, ..limits.clone() }), [1; 10]);
         assert_eq!(sizes(&Limits { stored_in_flight: 180, ..limits }), [2; 5]);
         assert_eq!(sizes(&Limits::default()), [10]);
-        let bounded = |memory| batches(&parts, 40, &Limits::default(), memory).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
+        let bounded = |memory| batches(&planned, 40, &Limits::default(), memory).iter().map(|b| b.parts.len()).collect::<Vec<_>>();
         assert_eq!(bounded(210), [3, 3, 3, 1], "30 stored and 40 decoded each");
         assert_eq!(bounded(1), [1; 10]);
+    }
+
+    #[test]
+    fn neighbours_at_hand_are_read_together() {
+        const KIB: u64 = 1 << 10;
+        let pieces = |parts: Vec<Source>| {
+            let planned = planned(parts, true);
+            assert!(batches(&planned, 1, &Limits::default(), u64::MAX).is_empty());
+            let list = AtHandList::of(&planned, 20 * KIB, &Limits::default(), u64::MAX).unwrap();
+            let all: Vec<(usize, Option<Range<u64>>)> =
+                (0..list.len()).map(|p| (list.piece(p).count(), list.range(&planned, p).map(|(_, range)| range))).collect();
+            assert!((0..list.len()).flat_map(|p| list.piece(p)).collect::<BTreeSet<_>>().into_iter().eq(0..planned.parts.len()));
+            all
+        };
+        let strips = |from: u64, to: u64| (from..to).map(|i| range(0, i * 8 * KIB, 8 * KIB - 8)).collect::<Vec<_>>();
+        let all = pieces(strips(0, 1024));
+        assert_eq!((all.len(), all[0].clone()), (17, (63, Some(0..63 * 8 * KIB - 8))), "of half a megabyte each, gaps of 8 bytes counted");
+        assert_eq!(pieces(strips(0, 1024).into_iter().rev().collect()), all, "in the order of their bytes");
+        assert_eq!(pieces(strips(0, 16)).len(), 16, "few, each for a thread of its own");
+        assert_eq!(pieces(vec![range(0, 0, 9); 64]), vec![(4, Some(0..9)); 16], "which share their bytes");
+        assert_eq!(pieces(vec![range(0, 0, 9), range(1, 9, 9), range(0, 1 << 20, 9)]).len(), 3, "far apart, or of other objects");
+        assert_eq!(pieces(vec![Source::Absent; 3000]).iter().map(|p| p.0).collect::<Vec<_>>(), [1024, 1024, 952]);
+        assert_eq!(pieces(vec![Source::Named, Source::Named, Source::Absent]).len(), 3);
+        assert_eq!(pieces(vec![]), []);
     }
 }

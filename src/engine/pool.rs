@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -23,38 +23,62 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Queue {
-    jobs: Mutex<VecDeque<Job>>,
+    state: Mutex<State>,
+    /// How many jobs there are.
+    waiting: AtomicUsize,
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Threads that wait for [`Queue::changed`]: to wake nobody costs a system call, too.
+    sleepers: usize,
+}
+
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn push(&self, job: Job) {
-        self.lock().push_back(job);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.jobs.push_back(job);
+        self.waiting.store(state.jobs.len(), Ordering::Relaxed);
+        let sleepers = state.sleepers;
+        drop(state);
+        if sleepers > 0 {
+            self.changed.notify_all();
+        }
     }
     fn pop(&self) -> Option<Job> {
-        self.lock().pop_front()
+        self.take(&mut self.lock())
+    }
+    fn take(&self, state: &mut State) -> Option<Job> {
+        let job = state.jobs.pop_front();
+        self.waiting.store(state.jobs.len(), Ordering::Relaxed);
+        job
     }
     /// Waits for a job; `None` as soon as `enough` holds. Whoever makes it hold calls [`wake`](Self::wake) after.
     fn next(&self, enough: impl Fn() -> bool) -> Option<Job> {
-        let mut jobs = self.lock();
+        let mut state = self.lock();
         loop {
             if enough() {
                 return None;
             }
-            if let Some(job) = jobs.pop_front() {
+            if let Some(job) = self.take(&mut state) {
                 return Some(job);
             }
-            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            state.sleepers += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.sleepers -= 1;
         }
     }
     fn wake(&self) {
         // Not between a waiter's look and its sleep.
-        drop(self.lock());
-        self.changed.notify_all();
+        let sleepers = self.lock().sleepers;
+        if sleepers > 0 {
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -78,6 +102,11 @@ impl Pool {
                 job();
             }
         });
+    }
+
+    /// Whether a job stands in the queue. A hint: it may be taken, or one more may stand there, a moment later.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.queue.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Polls a future on this thread until it is done. A thread of the pool does jobs in the meantime.

@@ -1,8 +1,9 @@
 //! Where sync and async meet.
 //!
 //! A read is one task on the session's I/O runtime: it plans, fetches, and hands each chunk on as it lands. Decoding and placing are jobs
-//! of the decode pool; a thread of the pool that waits for a read does jobs in the meantime.
-//! An I/O thread never decodes, a decode thread never waits.
+//! of the decode pool; a thread of the pool that waits for a read does jobs in the meantime. What is at hand needs no fetching: the threads
+//! that decode it read it themselves (`direct.rs`).
+//! An I/O thread never decodes, a decode thread never waits for a network.
 
 use std::any::Any;
 use std::future::Future;
@@ -19,8 +20,9 @@ use tokio::sync::oneshot;
 
 use super::array::ArrayInner;
 use super::call::{Call, Memory};
-use super::decode::{Shared, Sink, Stored, ThreadScratch, decoded_length, with_scratch};
-use super::plan::{Batch, Source, batches, plan, wants_of};
+use super::decode::{Held, Shared, Sink, Stored, ThreadScratch, decoded_length, with_scratch};
+use super::direct::Direct;
+use super::plan::{AtHandList, Batch, Planned, Source, batches, plan, wants_of};
 use super::stats::{Clock, ReadStats};
 use crate::codec::Output;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +67,9 @@ pub(crate) fn spawn<T: Send + 'static>(io: &Io, future: impl Future<Output = Res
 /// Starts a read. Dropping the future gives it up; its output must be its own.
 pub(crate) fn read(reader: Reader) -> AbortOnDrop<Result<ReadStats>> {
     let io = reader.array.session.io.clone();
+    if let (Sink::Fixed(sink), true) = (&reader.sink, reader.array.session.huge_pages) {
+        sink.ask_for_huge_pages();
+    }
     let given_up = Arc::<AtomicBool>::default();
     let task = io.spawn(Span::current().around(run(reader, given_up.clone())));
     AbortOnDrop { task, given_up }
@@ -86,15 +91,21 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
     stats.output_bytes = region.len().saturating_mul(array.meta.data_type.size().unwrap_or(0) as u64);
     let chunk_bytes = array.chunk_bytes();
     let keep = array.session.keeps_decoded(chunk_bytes.saturating_mul(planned.parts.len() as u64));
-    let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks, given_up, clock, keep });
+    let list = AtHandList::of(&planned, chunk_bytes, array.limits(), memory.batch()).map_err(named)?;
+    let planned = Arc::new(planned);
+    let shared = Arc::new(Shared { array: array.clone(), sink, chunks: planned.chunks.clone(), given_up, clock, keep });
 
     let mut running = FuturesUnordered::new();
+    if list.len() > 0 {
+        let direct = Direct::new(shared.clone(), planned.clone(), list, counters.clone());
+        running.push(Either::Left(direct.run(memory.clone())));
+    }
     let mut failed: Option<Error> = None;
     let mut fail = |shared: &Shared, e: Error| {
         shared.given_up.store(true, Ordering::Relaxed);
         failed.get_or_insert(e);
     };
-    'batches: for batch in batches(&planned.parts, chunk_bytes, array.limits(), memory.batch()) {
+    'batches: for batch in batches(&planned, chunk_bytes, array.limits(), memory.batch()) {
         // Stored before decoded, all of a batch at once: who waits for a permit holds none that another's progress needs.
         let (stored_bytes, decoded_bytes) = (batch.stored, batch.decoded);
         // Those of the call itself come first: what waits for them keeps no other read waiting.
@@ -120,12 +131,12 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
         if shared.given_up.load(Ordering::Relaxed) {
             break;
         }
-        let batch = run_batch(shared.clone(), batch, &planned.parts, stored, decoded, counters.clone());
-        running.push(async move {
+        let batch = run_batch(shared.clone(), batch, &planned, stored, decoded, counters.clone());
+        running.push(Either::Right(async move {
             let done = batch.await;
             drop(own);
             done
-        });
+        }));
     }
     while let Some(result) = running.next().await {
         if let Err(e) = result {
@@ -144,42 +155,22 @@ async fn run(reader: Reader, given_up: Arc<AtomicBool>) -> Result<ReadStats> {
 async fn run_batch(
     shared: Arc<Shared>,
     batch: Batch,
-    parts: &[Source],
+    planned: &Planned,
     mut stored: Permit,
     mut decoded: Permit,
     counters: Arc<Counters>,
 ) -> Result<()> {
     let chunk_bytes = shared.array.chunk_bytes();
     let mut jobs = FuturesUnordered::new();
-    let mut absent = Vec::new();
-    for number in &batch.parts {
-        let at_hand = match &parts[*number] {
-            Source::Absent => {
-                absent.push(*number);
-                continue;
-            }
-            Source::Fetch { .. } => continue,
-            Source::Inline(bytes) => Stored::Encoded { bytes: bytes.clone(), chain: 0, version: None },
-            Source::Decoded(bytes) => {
-                shared.clock.cached.fetch_add(1, Ordering::Relaxed);
-                Stored::Decoded(bytes.clone())
-            }
-        };
-        jobs.push(decoded_once(&shared, vec![(*number, at_hand)], [stored.split(0), decoded.split(chunk_bytes)], None));
-    }
-    for numbers in absent.chunks(64) {
-        let absent = numbers.iter().map(|n| (*n, Stored::Absent)).collect();
-        jobs.push(decoded_once(&shared, absent, [stored.split(0), decoded.split(0)], None));
-    }
-    let (wants, numbers) = wants_of(&batch, parts);
+    let wants = wants_of(&batch, planned, &shared.array);
     let mut failed = None;
     let mut fetch = Box::pin(shared.array.session.io.fetch(wants, counters.clone()));
     while let Some((at, got)) = fetch.next().await {
         shared.clock.landed();
-        let number = numbers[at];
-        let Source::Fetch { want, chain, missing } = &parts[number] else { continue };
+        let Some(&number) = batch.parts.get(at) else { continue };
+        let Some((want, chain, missing)) = planned.want(&shared.array, number) else { continue };
         let arrived = match (got, missing) {
-            (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes, chain: *chain, version: want.object().version().cloned() }),
+            (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes: Held::Owned(bytes), chain, version: want.object().version().cloned() }),
             (Ok(_), Missing::Fill) => Ok(Stored::Absent),
             (Ok(_), Missing::Error) => Err(Error::not_found(want.object().url())),
             (Err(e), _) => Err(e),
@@ -188,8 +179,8 @@ async fn run_batch(
             Ok(arrived) => {
                 // The stored bytes are held until they are decoded, and so is their share of the budget.
                 let held = if let Stored::Encoded { bytes, .. } = &arrived { bytes.len() as u64 } else { 0 };
-                let again = matches!(arrived, Stored::Encoded { .. }).then(|| (want.clone(), *chain, counters.clone()));
-                jobs.push(decoded_once(&shared, vec![(number, arrived)], [stored.split(held), decoded.split(chunk_bytes)], again));
+                let again = matches!(arrived, Stored::Encoded { .. }).then(|| (want, chain, counters.clone()));
+                jobs.push(decoded_once(&shared, number, arrived, [stored.split(held), decoded.split(chunk_bytes)], again));
             }
             Err(e) => {
                 failed.get_or_insert(e);
@@ -215,15 +206,15 @@ async fn run_batch(
     failed.map_or(Ok(()), Err)
 }
 
-/// Has chunks decoded, at once sent to a worker. One that came over the network, and is not what was written, is fetched once more.
+/// Has a chunk decoded, at once sent to a worker. One that came over the network, and is not what was written, is fetched once more.
 fn decoded_once(
     shared: &Arc<Shared>,
-    chunks: Vec<(usize, Stored)>,
+    number: usize,
+    stored: Stored<'static>,
     permits: [Permit; 2],
     again: Option<(Want, u16, Arc<Counters>)>,
 ) -> impl Future<Output = Result<()>> + use<> {
-    let number = chunks.first().map_or(0, |(number, _)| *number);
-    let first = send(shared, chunks, permits);
+    let first = send(shared, number, stored, permits);
     let shared = shared.clone();
     async move {
         let (e, permits, (want, chain, counters)) = match (first.await, again) {
@@ -239,23 +230,25 @@ fn decoded_once(
             return Err(e);
         };
         let version = want.object().version().cloned();
-        send(&shared, vec![(number, Stored::Encoded { bytes, chain, version })], permits).await.0
+        send(&shared, number, Stored::Encoded { bytes: Held::Owned(bytes), chain, version }, permits).await.0
     }
 }
 
-/// Sends chunks to a worker; the future ends with the job. Gives the permits back where a chunk is damaged.
-fn send(shared: &Arc<Shared>, chunks: Vec<(usize, Stored)>, permits: [Permit; 2]) -> impl Future<Output = (Result<()>, Option<[Permit; 2]>)> + use<> {
+/// Sends a chunk to a worker; the future ends with the job. Gives the permits back where the chunk is damaged.
+fn send(
+    shared: &Arc<Shared>,
+    number: usize,
+    stored: Stored<'static>,
+    permits: [Permit; 2],
+) -> impl Future<Output = (Result<()>, Option<[Permit; 2]>)> + use<> {
     let (done, ended) = oneshot::channel();
     let of_job = shared.clone();
     let job = move |scratch: &mut ThreadScratch| {
         let work = || {
-            for (number, stored) in chunks {
-                if of_job.given_up.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                of_job.decode(number, stored, scratch)?;
+            if of_job.given_up.load(Ordering::Relaxed) {
+                return Ok(());
             }
-            Ok(())
+            of_job.decode(number, stored, scratch)
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));
         drop(of_job);
@@ -281,11 +274,13 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>, call: Ar
     let memory = call.memory(array.chunk_bytes())?;
     let planned = plan(&array, &grid.chunk_region(&index), counters).await?;
     planned.check(&array, &call, &memory)?;
-    let (want, chain, missing) = match planned.parts.into_iter().next() {
-        None | Some(Source::Absent) => return Ok(None),
-        Some(Source::Decoded(bytes)) => return Ok(Some(bytes)),
-        Some(Source::Inline(bytes)) => return decode_chunk(&array, &index, bytes, 0).await.map(Some),
-        Some(Source::Fetch { want, chain, missing }) => (want, chain, missing),
+    let (want, chain, missing) = match planned.parts.first() {
+        Some(Source::Decoded(at)) => return Ok(Some(planned.bytes(*at).clone())),
+        Some(Source::Inline(at)) => return decode_chunk(&array, &index, planned.bytes(*at).clone(), 0).await.map(Some),
+        _ => match planned.want(&array, 0) {
+            Some(wanted) => wanted,
+            None => return Ok(None),
+        },
     };
     let bytes = match (io.get(&want, counters).await?, missing) {
         (Got::Bytes { bytes, .. }, _) => bytes,
@@ -319,7 +314,8 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
         let work = || {
             let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
             decoded.resize(length, 0);
-            let context = of_job.context(&index, &shape);
+            let mut shape = Vec::new();
+            let context = of_job.context(&index, &mut shape);
             let chain = of_job.chain(chain)?;
             with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| e.in_chunk(&index))?;
             Ok(Bytes::from(decoded))
@@ -331,11 +327,11 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
     decoded.await.unwrap_or_else(|_| Err(panicked("a decode job was lost")))
 }
 
-fn panicked(message: &str) -> Error {
+pub(super) fn panicked(message: &str) -> Error {
     Error::new(ErrorKind::Panicked(message.to_owned()))
 }
 
-fn panic_text(payload: &(dyn Any + Send)) -> String {
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
 }

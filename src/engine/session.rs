@@ -35,6 +35,7 @@ pub(crate) struct SessionInner {
     pub(crate) decoded_budget: Admission,
     pub(crate) stored_budget: Admission,
     pub(crate) cache_decoded: bool,
+    pub(crate) huge_pages: bool,
     pub(crate) allowed_references: Arc<[String]>,
     pub(crate) sidecars: Sidecars,
     next_array: AtomicU64,
@@ -56,6 +57,9 @@ pub struct SessionOptions {
     pub cache_stored: bool,
     /// Whether decoded chunks are kept: those of reads that take up to a quarter of [`cache_bytes`](Self::cache_bytes). Default yes.
     pub cache_decoded: bool,
+    /// Whether arrays of 4 MiB and more that reads make ask the system for huge pages (Linux; elsewhere nothing is asked). Fewer faults while
+    /// they are filled, and up to 2 MiB more memory each. Default yes.
+    pub huge_pages: bool,
     /// Keeps stored bytes of remote objects on disk, too, for all processes that name the same folder. Default none.
     ///
     /// It stands between memory and the network, and a read never fails for it. [`ChunkedArray::plan`](crate::ChunkedArray::plan) does not look
@@ -83,6 +87,7 @@ impl Default for SessionOptions {
             cache_bytes: 256 << 20,
             cache_stored: true,
             cache_decoded: true,
+            huge_pages: true,
             disk_cache: None,
             network: NetworkOptions::default(),
             read: ReadOptions::default(),
@@ -163,6 +168,7 @@ impl SessionBuilder {
                 stored_budget: Admission::new(limits.stored_in_flight),
                 limits,
                 cache_decoded: options.cache_decoded,
+                huge_pages: options.huge_pages,
                 allowed_references: options.allowed_references.into(),
                 sidecars: options.sidecars,
                 next_array: AtomicU64::new(0),

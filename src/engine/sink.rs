@@ -1,6 +1,6 @@
 //! The output of a read: where decoded chunks are put, from many threads at once.
 //!
-//! This is the engine's one file with `unsafe`. What makes it sound:
+//! Together with `pages.rs`, which asks for huge pages, the engine's one file with `unsafe`. What makes it sound:
 //! - A sink knows the region that it is the output of and the grid of the array. Its parts are the chunks that the region touches, each
 //!   may be claimed once ([`FixedSink::claim`]), and chunks of a grid do not overlap: no two writers touch the same element.
 //! - Every write is checked against the output's shape and the source's length before it is made.
@@ -21,8 +21,10 @@ use super::element::{ConvertRow, Element};
 use super::meaning::Meaning;
 use super::output::zeroed;
 use super::plan::ChunkBox;
+use crate::codec::{Finish, Scratch};
 use crate::error::{Error, Result};
 use crate::model::{AxisOrder, ChunkGrid, Region};
+use crate::simd;
 
 /// An output whose elements are alike in length.
 pub(crate) struct FixedSink {
@@ -34,6 +36,8 @@ pub(crate) struct FixedSink {
     /// Bytes of an element here.
     element: usize,
     rule: Rule,
+    /// Whether it is written past the caches.
+    streamed: bool,
     /// Which elements are valid, a byte each, in C order; null where nobody asks.
     marks: *mut u8,
     /// Elements from one index of an axis to the next, in C order.
@@ -96,38 +100,123 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Where a part is in a sink.
-struct Target {
-    /// From the output's start to the part's first element, in bytes.
-    offset: isize,
-    /// The same in elements of an output in C order.
-    place: isize,
-    /// The index of its first element along the first axis of the array.
-    first: u64,
-    /// Its length along each axis.
-    lengths: Vec<usize>,
-}
-
-/// The sole right to write one part of a sink: one chunk's share of the region.
+/// The sole right to write one part of a sink: one chunk's share of the region. Given back where it was not used.
 pub(crate) struct Claim<'a> {
     sink: &'a FixedSink,
-    /// The chunk's share of the array.
-    part: Region,
+    number: usize,
+    used: bool,
+    /// What is known of each axis of the array.
+    axes: &'a [Axis],
+    loops: &'a mut Loops,
+    /// The first element of the part in the output, and its index along the first axis of the array.
+    start: At,
+    is_empty: bool,
+    /// Bytes of the stored chunk.
+    stored: usize,
 }
 
-/// A decoded chunk.
+/// What a thread keeps from one place to the next, so that putting a chunk in its place allocates nothing.
+#[derive(Default)]
+pub(crate) struct PlaceScratch {
+    axes: Vec<Axis>,
+    loops: Loops,
+}
+
+impl PlaceScratch {
+    /// Lets go of buffers above this many bytes.
+    pub(crate) fn trim(&mut self, most: usize) {
+        let RowScratch { finished, gathered, converted, marks } = &mut self.loops.rows;
+        for buffer in [finished, gathered, converted, marks] {
+            if buffer.capacity() > most {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Loops {
+    outer: Vec<Loop>,
+    inner: Vec<Loop>,
+    rows: RowScratch,
+}
+
+/// Runs of elements on their way.
+#[derive(Default)]
+struct RowScratch {
+    finished: Vec<u8>,
+    gathered: Vec<u8>,
+    converted: Vec<u8>,
+    marks: Vec<u8>,
+}
+
+/// A part along one axis of the array.
+#[derive(Clone, Copy)]
+struct Axis {
+    /// Elements of it.
+    length: usize,
+    /// The first of them in the chunk.
+    from: usize,
+    /// Elements of the stored chunk.
+    stored: usize,
+    /// From one index to the next, inside of the chunk and of the output.
+    step: Loop,
+}
+
+/// Indexes that are gone through: how many, and how far each is from the one before.
+#[derive(Clone, Copy)]
+struct Loop {
+    length: usize,
+    /// In bytes of the chunk.
+    source: usize,
+    /// In bytes of the output.
+    target: isize,
+    /// In elements of an output in C order.
+    place: isize,
+    /// Along the first axis of the array.
+    first: u64,
+}
+
+/// A place in a chunk and in the output.
+#[derive(Clone, Copy, Default)]
+struct At {
+    source: usize,
+    target: isize,
+    place: isize,
+    first: u64,
+}
+
+impl At {
+    fn plus(self, step: &Loop, n: usize) -> Self {
+        Self {
+            source: self.source + n * step.source,
+            target: self.target + n.cast_signed() * step.target,
+            place: self.place + n.cast_signed() * step.place,
+            first: self.first + n as u64 * step.first,
+        }
+    }
+}
+
+/// A decoded chunk, but for the pass that is made over its elements on their way.
 pub(crate) struct Decoded<'a> {
-    /// Its elements, in the machine's byte order.
+    /// Its elements, as they are before the finish.
     pub(crate) bytes: &'a [u8],
-    /// The first element that it holds of each axis of the array.
-    pub(crate) origin: &'a [u64],
-    /// Its stored shape, along the axes of the array.
-    pub(crate) shape: &'a [u64],
+    /// What makes them elements in the machine's byte order.
+    pub(crate) finish: &'a Finish,
     /// The order in which its axes are stored.
     pub(crate) order: &'a AxisOrder,
     /// Which elements its codec calls valid, a byte each in stored order.
     pub(crate) validity: Option<&'a [u8]>,
 }
+
+/// What is finished at once where elements do not depend on each other: it stays in the first-level cache.
+const BLOCK: usize = 16 << 10;
+
+/// Outputs of this many bytes and more are written past the caches: they would be gone from there before anybody reads them.
+const STREAMED: usize = if cfg!(test) { 2 << 10 } else { 64 << 20 };
+
+/// Shorter runs are not worth it.
+const STREAMED_RUN: usize = if cfg!(test) { 48 } else { 256 };
 
 impl FixedSink {
     /// A sink for a region of an array, into a zeroed buffer of its own: `count` elements of `T`, which hold the region's of `element` bytes.
@@ -188,6 +277,7 @@ impl FixedSink {
         let chunks = ChunkBox::of(grid, region);
         Self {
             start,
+            streamed: shape.iter().fold(element, |n, m| n.saturating_mul(*m)) >= STREAMED,
             places: c_strides(&shape, 1),
             shape,
             strides,
@@ -202,6 +292,17 @@ impl FixedSink {
             idle: Condvar::new(),
             owned: Mutex::new(owned),
             owned_marks: Mutex::default(),
+        }
+    }
+
+    /// Asks the system for huge pages under a buffer of its own.
+    pub(crate) fn ask_for_huge_pages(&self) {
+        if self.owned.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let elements = self.shape.iter().product::<usize>();
+            super::pages::ask_for_huge(self.start, elements * self.element);
+            if !self.marks.is_null() {
+                super::pages::ask_for_huge(self.marks, elements);
+            }
         }
     }
 
@@ -237,20 +338,55 @@ impl FixedSink {
     }
 
     /// The right to write part `number`: that of the region's chunks, in their C order. Each number once.
-    pub(crate) fn claim(&self, number: usize) -> Result<Claim<'_>> {
+    pub(crate) fn claim<'a>(&'a self, number: usize, order: &AxisOrder, scratch: &'a mut PlaceScratch) -> Result<Claim<'a>> {
         let bit = 1_u64 << (number % 64);
         let word = self.claimed.get(number / 64).filter(|_| number < self.chunks.len());
         let word = word.ok_or_else(|| Error::region("a part outside of the region"))?;
         if word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
             return Err(Error::region("a part that was written before"));
         }
-        let chunk = self.grid.chunk_region(&self.chunks.index(number));
-        Ok(Claim { sink: self, part: chunk.intersection(&self.region) })
+        let PlaceScratch { axes, loops } = scratch;
+        let mut claim = Claim { sink: self, number, used: false, axes: &[], loops, start: At::default(), is_empty: false, stored: 0 };
+        self.measure(&mut claim, &self.chunks.index(number), order, axes)?;
+        claim.axes = axes;
+        Ok(claim)
     }
 
-    /// The place of an index in C order.
-    fn place(&self, index: &[usize]) -> isize {
-        index.iter().zip(&self.places).map(|(i, s)| i.cast_signed() * s).sum()
+    /// Finds the part along each axis, and checks that it lies inside of the output.
+    fn measure(&self, claim: &mut Claim<'_>, index: &[u64], order: &AxisOrder, axes: &mut Vec<Axis>) -> Result<()> {
+        axes.clear();
+        if index.len() != self.shape.len() || order.axes().len() != index.len() || self.region.ranges().len() != index.len() {
+            return Err(Error::region("a chunk of another rank than the output"));
+        }
+        let size = |n: u64| usize::try_from(n).map_err(|_| Error::region("a chunk larger than memory"));
+        for (axis, (i, region)) in index.iter().zip(self.region.ranges()).enumerate() {
+            let (extent, length) = (self.grid.extent(axis, *i), self.grid.shape()[axis]);
+            let (start, end) = (extent.start.max(region.start), extent.end.min(length).min(region.end));
+            let length = size(end.saturating_sub(start))?;
+            claim.is_empty |= length == 0;
+            let first = if length == 0 { 0 } else { size(start - region.start)? };
+            if length > 0 && first.checked_add(length).is_none_or(|end| end > self.shape[axis]) {
+                return Err(Error::region("a chunk outside of the output"));
+            }
+            let step = Loop { length, source: 0, target: self.strides[axis], place: self.places[axis], first: u64::from(axis == 0) };
+            claim.start.target += first.cast_signed() * step.target;
+            claim.start.place += first.cast_signed() * step.place;
+            if axis == 0 {
+                claim.start.first = start;
+            }
+            let from = if length == 0 { 0 } else { size(start - extent.start)? };
+            axes.push(Axis { length, from, stored: size(self.grid.stored_length(axis, *i))?, step });
+        }
+        claim.stored = self.source_element();
+        for axis in order.axes().iter().rev() {
+            let axis = &mut axes[*axis];
+            axis.step.source = claim.stored;
+            claim.stored = claim.stored.checked_mul(axis.stored).ok_or_else(|| Error::region("a chunk larger than memory"))?;
+            if axis.length > 0 && axis.from + axis.length > axis.stored {
+                return Err(Error::region("a chunk that does not hold its part"));
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of a decoded element.
@@ -268,105 +404,234 @@ impl FixedSink {
     }
 }
 
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.used
+            && let Some(word) = self.sink.claimed.get(self.number / 64)
+        {
+            word.fetch_and(!(1 << (self.number % 64)), Ordering::AcqRel);
+        }
+    }
+}
+
 impl Claim<'_> {
-    /// Where the part is; `None` where it is empty.
-    fn target(&self) -> Result<Option<Target>> {
+    /// The elements of the chunk, in stored order, among which all of the part are; `None` where that is the whole chunk.
+    pub(crate) fn wanted(&self) -> Option<std::ops::Range<usize>> {
+        let element = self.sink.source_element().max(1);
+        let place = |index: fn(&Axis) -> usize| self.axes.iter().map(|a| index(a) * (a.step.source / element)).sum::<usize>();
+        let range = place(|a| a.from)..place(|a| (a.from + a.length).saturating_sub(1)) + 1;
+        (!self.is_empty && range.len() < self.stored / element).then_some(range)
+    }
+
+    /// Has the chunk decoded straight into its place, where it is in one piece there and nothing is to be done to its elements on the way.
+    /// `None` where that cannot be.
+    pub(crate) fn lend<R>(&mut self, decode: impl FnOnce(&mut [u8]) -> Result<R>) -> Option<Result<R>> {
         let sink = self.sink;
-        let lengths = usizes(&self.part.shape())?;
-        if lengths.contains(&0) {
-            return Ok(None);
+        let is_whole = self.axes.iter().all(|a| a.length == a.stored) && !self.is_empty;
+        if !matches!(sink.rule, Rule::Copy) || !sink.marks.is_null() || !is_whole {
+            return None;
         }
-        let (mut offset, mut place) = (0_isize, 0_isize);
-        let axes = self.part.ranges().iter().zip(sink.region.ranges());
-        for (axis, (part, region)) in axes.enumerate() {
-            let first = part.start.checked_sub(region.start).and_then(|f| usize::try_from(f).ok());
-            let first = first.filter(|f| f.checked_add(lengths[axis]).is_some_and(|end| sink.shape.get(axis).is_some_and(|n| end <= *n)));
-            let first = first.ok_or_else(|| Error::region("a chunk outside of the output"))?;
-            offset += first.cast_signed() * sink.strides[axis];
-            place += first.cast_signed() * sink.places[axis];
+        self.loops.inner.clear();
+        self.loops.inner.extend(self.axes.iter().map(|a| Loop { length: a.length, ..a.step }));
+        merge(&mut self.loops.inner);
+        let in_one_piece = match self.loops.inner[..] {
+            [] => true,
+            [only] => only.source == sink.element && only.target == sink.element.cast_signed(),
+            _ => false,
+        };
+        if !in_one_piece {
+            return None;
         }
-        if lengths.len() != sink.shape.len() {
-            return Err(Error::region("a chunk of another rank than the output"));
-        }
-        let first = self.part.ranges().first().map_or(0, |r| r.start);
-        Ok(Some(Target { offset, place, first, lengths }))
+        let writer = match sink.enter() {
+            Ok(writer) => writer,
+            Err(e) => return Some(Err(e)),
+        };
+        // SAFETY: all elements of the part lie inside of the output (`measure`), one behind the other (the loop above), and the claim is the
+        // sole right to them; the writer keeps the buffer alive.
+        let target = unsafe { std::slice::from_raw_parts_mut(sink.start.offset(self.start.target), self.stored) };
+        let done = decode(target);
+        drop(writer);
+        self.used = done.is_ok();
+        Some(done)
     }
 
     /// Writes the part from a decoded chunk.
-    pub(crate) fn place(self, chunk: &Decoded<'_>) -> Result<()> {
-        let Some(target) = self.target()? else { return Ok(()) };
+    pub(crate) fn place(mut self, chunk: &Decoded<'_>, scratch: &mut Scratch) -> Result<()> {
+        self.used = true;
         let sink = self.sink;
-        let lengths = &target.lengths;
         let element = sink.source_element();
-        // Bytes from one index of each of the array's axes to the next, inside the chunk.
-        let mut strides = vec![0_usize; lengths.len()];
-        let mut stride = element;
-        for axis in chunk.order.axes().iter().rev() {
-            let length = usize::try_from(chunk.shape[*axis]).map_err(|_| Error::region("a chunk larger than memory"))?;
-            strides[*axis] = stride;
-            stride = stride.checked_mul(length).ok_or_else(|| Error::region("a chunk larger than memory"))?;
-        }
-        let validity_ends_early = chunk.validity.is_some_and(|v| v.len() < stride / element.max(1));
-        if chunk.bytes.len() < stride || strides.contains(&0) || validity_ends_early {
+        let validity_ends_early = chunk.validity.is_some_and(|v| v.len() < self.stored / element.max(1));
+        if chunk.bytes.len() < self.stored || element == 0 || validity_ends_early {
             return Err(Error::region("a chunk shorter than its shape"));
         }
-        let mut source = 0;
-        for (axis, range) in self.part.ranges().iter().enumerate() {
-            let first = range.start.checked_sub(chunk.origin[axis]).filter(|f| f + lengths[axis] as u64 <= chunk.shape[axis]);
-            let first = first.and_then(|f| usize::try_from(f).ok()).ok_or_else(|| Error::region("a chunk that does not hold its part"))?;
-            source += first * strides[axis];
+        if self.is_empty {
+            return Ok(());
         }
+        let outer = self.outer_axes(chunk)?;
+        let Loops { outer: outer_loops, inner, rows } = &mut *self.loops;
+        outer_loops.clear();
+        inner.clear();
+        let (mut start, mut first) = (self.start, 0);
+        let all = || self.axes.iter().enumerate();
+        let is_outer = |axis: usize| chunk.order.axes()[..outer].contains(&axis);
+        for axis in &chunk.order.axes()[..outer] {
+            let axis = &self.axes[*axis];
+            start.source += axis.from * axis.step.source;
+            outer_loops.push(Loop { length: axis.length, ..axis.step });
+        }
+        for (_, axis) in all().filter(|(n, _)| !is_outer(*n)) {
+            first += axis.from * axis.step.source;
+            inner.push(Loop { length: axis.length, ..axis.step });
+        }
+        // Bytes of a row from its start to its last element that is wanted.
+        let end = inner.iter().map(|l| (l.length - 1) * l.source).sum::<usize>() + first + element;
+        if matches!(sink.rule, Rule::Copy) {
+            merge(inner);
+        } else {
+            inner.retain(|l| l.length != 1);
+        }
+        let in_one_piece = matches!(sink.rule, Rule::Copy)
+            && match inner[..] {
+                [] => true,
+                [only] => only.source == element && only.target == element.cast_signed(),
+                _ => false,
+            };
+        let by_rows = chunk.finish.row().is_some();
+        let streamed = sink.streamed && end - first >= STREAMED_RUN;
         let writer = sink.enter()?;
-        // SAFETY: `target` checked the part against the output's shape and the loop above against the chunk's, so every row lies inside
-        // of both; the claim is the sole right to this part; the writer keeps the buffer alive.
-        unsafe { copy_box(sink, &target, &chunk.bytes[source..], chunk.validity.map(|v| &v[source / element..]), &strides) };
+        let mut failed = None;
+        nest(outer_loops, start, &mut |at| {
+            if failed.is_some() {
+                return;
+            }
+            let done = match chunk.finish {
+                Finish::Nothing => {
+                    // SAFETY: `measure` checked the part against the output's shape and against the chunk's, so every row lies inside of both;
+                    // the claim is the sole right to this part; the writer keeps the buffer alive.
+                    unsafe {
+                        copy_box(
+                            sink,
+                            inner,
+                            At { source: 0, ..at },
+                            &chunk.bytes[at.source + first..],
+                            chunk.validity.map(|v| &v[(at.source + first) / element..]),
+                            rows,
+                        )
+                    };
+                    Ok(())
+                }
+                finish if in_one_piece && !streamed && (!by_rows || first == 0) => {
+                    // SAFETY: as above; the run is in one piece.
+                    let target = unsafe { std::slice::from_raw_parts_mut(sink.start.offset(at.target), end - first) };
+                    finish.run(chunk.bytes, at.source + first, target, scratch)
+                }
+                finish if in_one_piece => {
+                    let from = if by_rows { 0 } else { first };
+                    in_blocks(by_rows, from..end, |block, done| {
+                        let row = sized(&mut rows.finished, block.len());
+                        finish.run(chunk.bytes, at.source + block.start, row, scratch)?;
+                        let wanted = &row[first.saturating_sub(block.start)..];
+                        // SAFETY: as above; `done` bytes of the run were written before.
+                        let target = unsafe { std::slice::from_raw_parts_mut(sink.start.offset(at.target + done.cast_signed()), wanted.len()) };
+                        if streamed {
+                            simd::copy_streaming(wanted, target)
+                        } else {
+                            target.copy_from_slice(wanted)
+                        }
+                        Ok(wanted.len())
+                    })
+                }
+                finish => {
+                    let mut finished = std::mem::take(&mut rows.finished);
+                    let row = sized(&mut finished, end);
+                    let done = finish.run(chunk.bytes, at.source, row, scratch);
+                    if done.is_ok() {
+                        let validity = chunk.validity.map(|v| &v[(at.source + first) / element..]);
+                        // SAFETY: as above.
+                        unsafe { copy_box(sink, inner, At { source: 0, ..at }, &row[first..], validity, rows) };
+                    }
+                    rows.finished = finished;
+                    done
+                }
+            };
+            failed = done.err();
+        });
+        if sink.streamed {
+            simd::streaming_fence();
+        }
         drop(writer);
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// How many of the stored axes are gone through one by one, so that what is finished at once is a row of the finish, or a block.
+    fn outer_axes(&self, chunk: &Decoded<'_>) -> Result<usize> {
+        let axes = chunk.order.axes();
+        let bytes = |outer: usize| outer.checked_sub(1).and_then(|last| axes.get(last)).map_or(self.stored, |axis| self.axes[*axis].step.source);
+        match (chunk.finish, chunk.finish.row()) {
+            (Finish::Nothing, _) => Ok(0),
+            (_, Some(row)) => {
+                (0..=axes.len()).find(|outer| bytes(*outer) == row).ok_or_else(|| Error::codec("predictor", "rows that are not those of the chunk"))
+            }
+            (_, None) => {
+                let innermost = axes.iter().rposition(|axis| self.axes[*axis].stored > 1).unwrap_or(0);
+                Ok((0..=innermost).find(|outer| bytes(*outer) <= BLOCK).unwrap_or(innermost))
+            }
+        }
     }
 
     /// Writes one element all over the part; an empty one means zeros.
-    pub(crate) fn fill(self, element: &[u8]) -> Result<()> {
-        let Some(target) = self.target()? else { return Ok(()) };
+    pub(crate) fn fill(mut self, element: &[u8]) -> Result<()> {
+        self.used = true;
         let sink = self.sink;
         let stored = sink.source_element();
-        let zeros = vec![0_u8; if element.is_empty() { stored } else { 0 }];
-        let element = if element.is_empty() { &zeros } else { element };
+        let Loops { inner, rows, .. } = &mut *self.loops;
+        let RowScratch { gathered, converted, marks, .. } = rows;
+        let element = if element.is_empty() {
+            gathered.clear();
+            gathered.resize(stored, 0);
+            &gathered[..]
+        } else {
+            element
+        };
         if element.len() != stored {
             return Err(Error::data_type("a fill value of another type than the output"));
         }
-        let mut mark = [1_u8];
-        if let Rule::Meaning(meaning) = &sink.rule {
-            meaning.mark(element, &mut mark);
+        if self.is_empty {
+            return Ok(());
         }
-        let mut filled = vec![0_u8; sink.element];
+        let mark = sized(marks, 1);
+        mark[0] = 1;
+        if let Rule::Meaning(meaning) = &sink.rule {
+            meaning.mark(element, mark);
+        }
+        inner.clear();
+        inner.extend(self.axes.iter().map(|a| Loop { length: a.length, ..a.step }));
+        let row = inner.pop().unwrap_or(ONCE);
+        let filled = sized(converted, sink.element);
         let mut of_first = None;
         let writer = sink.enter()?;
-        let strides = &sink.strides;
-        for_rows(&target.lengths, |index, row| {
-            let first = target.first + index.first().map_or(0, |i| *i as u64);
-            if of_first != Some(first) {
-                of_first = Some(first);
+        nest(inner, self.start, &mut |at| {
+            if of_first != Some(at.first) {
+                of_first = Some(at.first);
                 match &sink.rule {
                     Rule::Copy => filled.copy_from_slice(element),
-                    Rule::Convert(convert, _) => convert(element, &mut filled),
-                    Rule::Meaning(meaning) => meaning.apply(first, element, &mark, &mut filled),
+                    Rule::Convert(convert, _) => convert(element, filled),
+                    Rule::Meaning(meaning) => meaning.apply(at.first, element, mark, filled),
                 }
             }
-            let offset: isize = index.iter().zip(strides).map(|(i, s)| i.cast_signed() * s).sum();
-            let step = strides.last().copied().unwrap_or(0);
-            // SAFETY: the row lies inside of the output, as `target` checked; the claim is the sole right to it. So it is with the marks,
+            // SAFETY: the row lies inside of the output, as `measure` checked; the claim is the sole right to it. So it is with the marks,
             // where there are any.
             unsafe {
-                let to = sink.start.offset(target.offset + offset);
-                if step == sink.element.cast_signed() && filled.iter().all(|b| *b == 0) {
-                    to.write_bytes(0, row * sink.element);
+                let to = sink.start.offset(at.target);
+                if row.target == sink.element.cast_signed() {
+                    simd::fill(std::slice::from_raw_parts_mut(to, row.length * sink.element), filled);
                 } else {
-                    for i in 0..row {
-                        std::ptr::copy_nonoverlapping(filled.as_ptr(), to.offset(i.cast_signed() * step), sink.element);
+                    for i in 0..row.length {
+                        std::ptr::copy_nonoverlapping(filled.as_ptr(), to.offset(i.cast_signed() * row.target), sink.element);
                     }
                 }
                 if !sink.marks.is_null() {
-                    sink.marks.offset(target.place + sink.place(index)).write_bytes(mark[0], row);
+                    sink.marks.offset(at.place).write_bytes(mark[0], row.length);
                 }
             }
         });
@@ -375,75 +640,109 @@ impl Claim<'_> {
     }
 }
 
-/// Calls `row` with the index of every innermost row (its last number is 0) and the row's length.
-fn for_rows(lengths: &[usize], mut row: impl FnMut(&[usize], usize)) {
-    let (outer, inner) = match lengths.split_last() {
-        Some((inner, outer)) => (outer, *inner),
-        None => (&[][..], 1),
-    };
-    let mut index = vec![0; lengths.len()];
-    loop {
-        row(&index, inner);
-        let mut axis = outer.len();
-        loop {
-            if axis == 0 {
-                return;
-            }
-            axis -= 1;
-            index[axis] += 1;
-            if index[axis] < outer[axis] {
-                break;
-            }
-            index[axis] = 0;
+/// A single index.
+const ONCE: Loop = Loop { length: 1, source: 0, target: 0, place: 0, first: 0 };
+
+/// A part of a buffer that is made longer where it is too short; its content has no meaning.
+fn sized(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    &mut buffer[..length]
+}
+
+/// Cuts a range into blocks, unless it is a row; `each` gets a block and how many bytes came out of those before.
+fn in_blocks(is_row: bool, range: std::ops::Range<usize>, mut each: impl FnMut(std::ops::Range<usize>, usize) -> Result<usize>) -> Result<()> {
+    let (mut at, mut done) = (range.start, 0);
+    while at < range.end {
+        let end = if is_row { range.end } else { range.end.min(at + BLOCK) };
+        done += each(at..end, done)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Leaves out loops of one index, and makes one of two that go on where the inner one ends.
+fn merge(loops: &mut Vec<Loop>) {
+    let mut kept = 0_usize;
+    for n in 0..loops.len() {
+        let this = loops[n];
+        if this.length == 1 {
+            continue;
         }
+        match kept.checked_sub(1).map(|last| &mut loops[last]) {
+            Some(last) if last.source == this.source * this.length && last.target == this.target * this.length.cast_signed() => {
+                *last = Loop { length: last.length * this.length, first: last.first, ..this };
+            }
+            _ => {
+                loops[kept] = this;
+                kept += 1;
+            }
+        }
+    }
+    loops.truncate(kept);
+}
+
+/// Calls `each` with every place that the loops lead to, the last of them fastest.
+fn nest(loops: &[Loop], at: At, each: &mut impl FnMut(At)) {
+    match loops.split_first() {
+        None => each(at),
+        Some((this, inner)) => (0..this.length).for_each(|n| nest(inner, at.plus(this, n), each)),
     }
 }
 
 /// Copies a box of elements from a chunk to the output, row by row.
 ///
 /// # Safety
-/// With strides `sink.strides` from the target's offset, and `strides` from the start of `from` (in elements: of `validity`), the box of
-/// the target's lengths lies inside of the output and of `from`; nobody else touches that part of the output.
-unsafe fn copy_box(sink: &FixedSink, target: &Target, from: &[u8], validity: Option<&[u8]>, strides: &[usize]) {
-    let (element, source_element) = (sink.element, sink.source_element());
-    let step = sink.strides.last().copied().unwrap_or(0);
-    let source_step = strides.last().copied().unwrap_or(source_element);
-    let (mut gathered, mut converted, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-    for_rows(&target.lengths, |index, row| {
-        let source: usize = index.iter().zip(strides).map(|(i, s)| i * s).sum();
-        let offset: isize = index.iter().zip(&sink.strides).map(|(i, s)| i.cast_signed() * s).sum();
-        let from = &from[source..];
+/// Wherever the loops lead from `at` on, there is an element in `from` (and `validity`, whose places are those of `from` in elements) and in the
+/// output; nobody else touches that part of the output.
+unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validity: Option<&[u8]>, scratch: &mut RowScratch) {
+    let (element, stored) = (sink.element, sink.source_element());
+    let (row, outer) = loops.split_last().map_or((ONCE, loops), |(row, outer)| (*row, outer));
+    let source_step = if row.length == 1 { stored } else { row.source };
+    let step = if row.length == 1 { element.cast_signed() } else { row.target };
+    let in_one_piece = step == element.cast_signed();
+    let streamed = sink.streamed && in_one_piece && row.length * element >= STREAMED_RUN;
+    let RowScratch { gathered, converted, marks, .. } = scratch;
+    nest(outer, at, &mut |at| {
+        let from = &from[at.source..];
         // SAFETY: row by row inside of the box, as the caller promises.
         unsafe {
-            let to = sink.start.offset(target.offset + offset);
+            let to = sink.start.offset(at.target);
             if matches!(sink.rule, Rule::Copy) {
-                return copy_strided(to, step, from, source_step, row, element);
+                if streamed && source_step == stored {
+                    simd::copy_streaming(&from[..row.length * element], std::slice::from_raw_parts_mut(to, row.length * element));
+                    return;
+                }
+                return copy_strided(to, step, from, source_step, row.length, element);
             }
-            let from = if source_step == source_element {
-                &from[..row * source_element]
+            let from = if source_step == stored {
+                &from[..row.length * stored]
             } else {
-                gathered.resize(row * source_element, 0);
-                copy_strided(gathered.as_mut_ptr(), source_element.cast_signed(), from, source_step, row, source_element);
-                &gathered[..]
+                let gathered = sized(gathered, row.length * stored);
+                copy_strided(gathered.as_mut_ptr(), stored.cast_signed(), from, source_step, row.length, stored);
+                &*gathered
             };
-            converted.resize(row * element, 0);
+            let out = if in_one_piece { std::slice::from_raw_parts_mut(to, row.length * element) } else { sized(converted, row.length * element) };
             match &sink.rule {
                 Rule::Copy => {}
-                Rule::Convert(convert, _) => convert(from, &mut converted),
+                Rule::Convert(convert, _) => convert(from, out),
                 Rule::Meaning(meaning) => {
                     marks.clear();
-                    match validity.map(|v| v[source / source_element..].iter().step_by(source_step / source_element)) {
-                        Some(validity) => marks.extend(validity.take(row).map(|v| u8::from(*v != 0))),
-                        None => marks.resize(row, 1),
+                    match validity.map(|v| v[at.source / stored..].iter().step_by(source_step / stored)) {
+                        Some(validity) => marks.extend(validity.take(row.length).map(|v| u8::from(*v != 0))),
+                        None => marks.resize(row.length, 1),
                     }
-                    meaning.mark(from, &mut marks);
-                    meaning.apply(target.first + index.first().map_or(0, |i| *i as u64), from, &marks, &mut converted);
+                    meaning.mark(from, marks);
+                    meaning.apply(at.first, from, marks, out);
                     if !sink.marks.is_null() {
-                        std::ptr::copy_nonoverlapping(marks[..row].as_ptr(), sink.marks.offset(target.place + sink.place(index)), row);
+                        std::ptr::copy_nonoverlapping(marks.as_ptr(), sink.marks.offset(at.place), row.length);
                     }
                 }
             }
-            copy_strided(to, step, &converted, element, row, element);
+            if !in_one_piece {
+                copy_strided(to, step, &converted[..row.length * element], element, row.length, element);
+            }
         }
     });
 }
@@ -462,6 +761,17 @@ unsafe fn copy_strided(to: *mut u8, step: isize, from: &[u8], source_step: usize
                 to.offset(i.cast_signed() * step).cast::<[u8; N]>().write_unaligned(from.add(i * source_step).cast::<[u8; N]>().read_unaligned())
             };
         }
+    }
+    // Bands out of pixels. The last pixel may end with the element.
+    let samples = source_step.checked_div(element).unwrap_or(0);
+    if step == element.cast_signed() && (2..=4).contains(&samples) && samples * element == source_step && count > 1 {
+        let whole = count - 1;
+        // SAFETY: as the caller promises; the elements stand one behind the other.
+        let target = unsafe { std::slice::from_raw_parts_mut(to, count * element) };
+        let (band, last) = target.split_at_mut(whole * element);
+        simd::deinterleave(&from[..whole * source_step], element, samples, 0, band);
+        last.copy_from_slice(&from[whole * source_step..][..element]);
+        return;
     }
     let from = from.as_ptr();
     // SAFETY: the assertion above holds for the source, the caller's promise for the target.
@@ -507,3 +817,7 @@ pub(crate) fn map(file: &std::fs::File) -> std::io::Result<bytes::Bytes> {
     let map = unsafe { memmap2::Mmap::map(file) }?;
     Ok(bytes::Bytes::from_owner(map))
 }
+
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own")]
+mod tests;

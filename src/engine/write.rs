@@ -76,7 +76,7 @@ impl Target {
             }
             let index = chunks.index(number);
             let elements = cut(self, &index).map_err(named)?;
-            running.push(self.put(index, elements));
+            running.push(self.put(index.to_vec(), elements));
         }
         while let Some(done) = running.next().await {
             done.map_err(named)?;

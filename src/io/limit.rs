@@ -79,6 +79,11 @@ impl Admission {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether somebody waits for a part of it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.lock().queue.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -26,6 +26,8 @@ const READ_AGAIN: u32 = 3;
 pub(super) struct Files {
     open: Mutex<LruCache<PathBuf, Arc<Open>>>,
     map: Option<MapFile>,
+    /// The version of files that nobody asks for.
+    unversioned: Arc<str>,
 }
 
 /// A part of a file.
@@ -36,9 +38,18 @@ pub(super) struct Answer {
     pub(super) told: Told,
 }
 
+/// Bytes of a file that was read into a buffer.
+pub(super) enum Held {
+    /// So many stand at the beginning of the buffer.
+    Buffer(usize),
+    /// The file is mapped: the buffer was not needed.
+    View(Bytes),
+}
+
 struct Open {
     file: File,
     stamp: Stamp,
+    version: Arc<str>,
     view: Option<Bytes>,
 }
 
@@ -67,24 +78,25 @@ impl Stamp {
 
 impl Open {
     /// The bytes of a range within the size, or what the file has become in the meantime.
-    fn read(&self, range: &Range<u64>, key: &ObjectKey) -> Result<std::result::Result<Bytes, Stamp>> {
-        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(key.url());
+    fn read(&self, range: &Range<u64>, url: &str, buffer: &mut Vec<u8>) -> Result<std::result::Result<Held, Stamp>> {
+        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(url);
         if let Some(view) = &self.view {
-            return slice(view, range).map(Ok).ok_or_else(|| Error::storage("the file is shorter than its size").in_object(key.url()));
+            let view = slice(view, range).map(Held::View);
+            return view.map(Ok).ok_or_else(|| Error::storage("the file is shorter than its size").in_object(url));
         }
-        let read = read_exact_at(&self.file, range);
+        let read = read_exact_at(&self.file, range, buffer);
         // also where reading failed: a file that was cut short ends too early
         let now = Stamp::of(&self.file.metadata().map_err(failed)?);
         if now != self.stamp {
             return Ok(Err(now));
         }
-        read.map_err(failed)?.map(Ok).map_err(|e| e.in_object(key.url()))
+        read.map_err(failed)?.map(|length| Ok(Held::Buffer(length))).map_err(|e| e.in_object(url))
     }
 }
 
 impl Files {
     pub(super) fn new(map: Option<MapFile>) -> Self {
-        Self { open: Mutex::new(LruCache::new(OPEN_FILES)), map }
+        Self { open: Mutex::new(LruCache::new(OPEN_FILES)), map, unversioned: Arc::from("") }
     }
 
     /// Whether answers are views of mapped files, and so cost no waiting.
@@ -93,17 +105,34 @@ impl Files {
     }
 
     /// Reads a part of a file; `None` where there is no such file. Blocks.
-    ///
-    /// What is read while the file changes is never handed on: of a pinned file that is an error, any other is read again.
     pub(super) fn read(&self, path: &Path, key: &ObjectKey, part: &Part) -> Result<Option<Answer>> {
+        let mut buffer = Vec::new();
+        let Some((held, start, open)) = self.part(path, key, part, &mut buffer)? else { return Ok(None) };
+        let bytes = match held {
+            Held::Buffer(length) => {
+                buffer.truncate(length);
+                buffer.into()
+            }
+            Held::View(view) => view,
+        };
+        let told = Told { size: Some(open.stamp.size), version: Some(open.version.clone()), whole: None };
+        Ok(Some(Answer { bytes, start, told }))
+    }
+
+    /// As [`read`](Self::read), into a buffer that grows as it must.
+    pub(super) fn read_into(&self, path: &Path, key: &ObjectKey, part: &Part, buffer: &mut Vec<u8>) -> Result<Option<Held>> {
+        Ok(self.part(path, key, part, buffer)?.map(|(held, ..)| held))
+    }
+
+    /// What is read while the file changes is never handed on: of a pinned file that is an error, any other is read again.
+    fn part(&self, path: &Path, key: &ObjectKey, part: &Part, buffer: &mut Vec<u8>) -> Result<Option<(Held, u64, Arc<Open>)>> {
         let mut again = READ_AGAIN;
         loop {
-            let Some(open) = self.open(path, key)? else { return Ok(None) };
-            let version = open.stamp.version();
+            let Some(open) = self.open(path, key.url())? else { return Ok(None) };
             if let Some(pinned) = key.version()
-                && *pinned != version
+                && *pinned != open.version
             {
-                return Err(changed(key, pinned, &version));
+                return Err(changed(key, pinned, &open.version));
             }
             let size = open.stamp.size;
             let range = match part {
@@ -114,56 +143,93 @@ impl Files {
                     0..size
                 }
             };
-            match open.read(&range, key)? {
-                Ok(bytes) => {
-                    return Ok(Some(Answer { bytes, start: range.start, told: Told { size: Some(size), version: Some(version), whole: None } }));
-                }
-                Err(now) if key.version().is_some() || again == 0 => return Err(changed(key, &version, &now.version())),
+            match open.read(&range, key.url(), buffer)? {
+                Ok(held) => return Ok(Some((held, range.start, open))),
+                Err(now) if key.version().is_some() || again == 0 => return Err(changed(key, &open.version, &now.version())),
+                Err(_) => again -= 1,
+            }
+        }
+    }
+
+    /// Reads a whole file that nothing more is asked of afterwards, into a buffer that grows as it must: its length. Blocks.
+    ///
+    /// As [`read`](Self::read), but the file is not kept open: that would close others which are asked for again.
+    pub(super) fn read_once(&self, path: &Path, url: &str, most: u64, buffer: &mut Vec<u8>) -> Result<Option<usize>> {
+        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(url);
+        let mut again = READ_AGAIN;
+        loop {
+            if stamp(path, url)?.is_none() {
+                return Ok(None);
+            }
+            let Some(file) = open_file(path, url)? else { return Ok(None) };
+            let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+            Limits::check("bytes of a whole object", stamp.size, most).map_err(|e| e.in_object(url))?;
+            let open = Open { file, stamp, version: self.unversioned.clone(), view: None };
+            match open.read(&(0..open.stamp.size), url, buffer)? {
+                Ok(Held::Buffer(length)) => return Ok(Some(length)),
+                Ok(Held::View(_)) => return Err(Error::storage("a file that is not mapped was viewed").in_object(url)),
+                Err(now) if again == 0 => return Err(changed(&ObjectKey::new(url), &open.stamp.version(), &now.version())),
                 Err(_) => again -= 1,
             }
         }
     }
 
     /// The open file, opened anew where the path names another one by now.
-    fn open(&self, path: &Path, key: &ObjectKey) -> Result<Option<Arc<Open>>> {
-        let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::PermissionDenied => Error::denied("the file may not be read").in_object(key.url()),
-            _ => Error::storage(e.to_string()).in_object(key.url()),
-        };
-        let missing = |e: &io::Error| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        let metadata = match std::fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(e) if missing(&e) => return Ok(None),
-            Err(e) => return Err(failed(e)),
-        };
-        if metadata.is_dir() {
-            return Ok(None);
-        }
-        if !metadata.is_file() {
-            return Err(Error::unsupported("files that are not regular").in_object(key.url()));
-        }
-        let stamp = Stamp::of(&metadata);
+    fn open(&self, path: &Path, url: &str) -> Result<Option<Arc<Open>>> {
+        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(url);
+        let Some(stamp) = stamp(path, url)? else { return Ok(None) };
         let mut files = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = files.get(path).filter(|open| open.stamp == stamp) {
             return Ok(Some(open.clone()));
         }
         drop(files);
 
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(e) if missing(&e) => return Ok(None),
-            Err(e) => return Err(failed(e)),
-        };
+        let Some(file) = open_file(path, url)? else { return Ok(None) };
         let stamp = Stamp::of(&file.metadata().map_err(failed)?);
         let view = match self.map {
             Some(_) if stamp.size == 0 => Some(Bytes::new()),
             Some(map) => Some(map(&file).map_err(failed)?),
             None => None,
         };
-        let open = Arc::new(Open { file, stamp, view });
+        let open = Arc::new(Open { file, version: stamp.version(), stamp, view });
         files = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         files.put(path.to_owned(), open.clone());
         Ok(Some(open))
+    }
+}
+
+fn denied_or(e: &io::Error, url: &str) -> Error {
+    match e.kind() {
+        io::ErrorKind::PermissionDenied => Error::denied("the file may not be read").in_object(url),
+        _ => Error::storage(e.to_string()).in_object(url),
+    }
+}
+
+fn is_missing(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The state of a regular file; `None` where there is none. Looked at before it is opened: to open what is no file may wait for ever.
+fn stamp(path: &Path, url: &str) -> Result<Option<Stamp>> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if is_missing(&e) => return Ok(None),
+        Err(e) => return Err(denied_or(&e, url)),
+    };
+    if metadata.is_dir() {
+        return Ok(None);
+    }
+    if !metadata.is_file() {
+        return Err(Error::unsupported("files that are not regular").in_object(url));
+    }
+    Ok(Some(Stamp::of(&metadata)))
+}
+
+fn open_file(path: &Path, url: &str) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if is_missing(&e) => Ok(None),
+        Err(e) => Err(denied_or(&e, url)),
     }
 }
 
@@ -178,16 +244,22 @@ pub(super) fn slice(bytes: &Bytes, range: &Range<u64>) -> Option<Bytes> {
     (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
 }
 
-/// The outer result is the file's, the inner one the allocator's.
-fn read_exact_at(file: &File, range: &Range<u64>) -> io::Result<Result<Bytes>> {
+/// Fills the beginning of a buffer, which grows as it must: how many bytes. The outer result is the file's, the inner one the allocator's.
+fn read_exact_at(file: &File, range: &Range<u64>, buffer: &mut Vec<u8>) -> io::Result<Result<usize>> {
     let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-    let mut buffer = match reserve::<u8>("bytes of a read", length) {
-        Ok(buffer) => buffer,
-        Err(e) => return Ok(Err(e)),
-    };
-    buffer.resize(length, 0);
-    fill_at(file, &mut buffer, range.start)?;
-    Ok(Ok(buffer.into()))
+    if buffer.len() < length {
+        buffer.clear();
+        if buffer.capacity() < length {
+            // Not grown in place: what it holds is not needed.
+            *buffer = match reserve::<u8>("bytes of a read", length) {
+                Ok(buffer) => buffer,
+                Err(e) => return Ok(Err(e)),
+            };
+        }
+        buffer.resize(length, 0);
+    }
+    fill_at(file, &mut buffer[..length], range.start)?;
+    Ok(Ok(length))
 }
 
 #[cfg(unix)]

@@ -9,6 +9,7 @@
 
 #![cfg_attr(not(feature = "cloud"), allow(dead_code, reason = "logins, time-outs and retries are for stores over a network"))]
 
+mod at_hand;
 mod cache;
 mod checked;
 #[cfg(feature = "cloud")]
@@ -57,6 +58,7 @@ use flight::Flights;
 use kept::Kept;
 use store::{Kind, Place, Stores};
 
+pub(crate) use at_hand::AtHand;
 pub(crate) use counters::Counters;
 pub use disk::DiskCache;
 pub(crate) use fetch::PlannedRequest;

@@ -548,7 +548,7 @@ pub(super) fn is_strong(version: Option<&Arc<str>>) -> bool {
     version.is_some_and(|v| if_match(v).is_some())
 }
 
-fn version_of(result: &GetResult) -> Option<Arc<str>> {
+pub(super) fn version_of(result: &GetResult) -> Option<Arc<str>> {
     let meta = &result.meta;
     let modified = meta.last_modified.timestamp_millis();
     version(meta.e_tag.as_deref(), (modified != 0).then(|| modified.to_string()).as_deref(), Some(meta.size))

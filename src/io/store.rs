@@ -74,6 +74,11 @@ impl Stores {
         })
     }
 
+    /// Whether one of the caller's stores has a part of what is below a URL.
+    pub(super) fn has_own_below(&self, key: &ObjectKey) -> bool {
+        self.own.iter().any(|(prefix, _)| prefix.starts_with(key.url()))
+    }
+
     pub(super) fn kind(&self, key: &ObjectKey) -> Kind {
         let url = key.url();
         match url.split_once("://").map(|(scheme, _)| scheme) {

@@ -132,18 +132,20 @@ impl ChunkGrid {
         });
         Region::new(ranges.collect())
     }
+    /// The length in which a chunk at this index of an axis is stored: clipped or padded as its edge says.
+    #[must_use]
+    pub fn stored_length(&self, axis: usize, index: u64) -> u64 {
+        let extent = self.extent(axis, index);
+        let end = match self.axes[axis].1 {
+            Edge::Padded => extent.end,
+            Edge::Clipped => extent.end.min(self.shape[axis]),
+        };
+        end.saturating_sub(extent.start)
+    }
     /// The shape in which a chunk is stored: clipped or padded as its edges say.
     #[must_use]
     pub fn stored_shape(&self, index: &[u64]) -> Vec<u64> {
-        let length = |(axis, i): (usize, &u64)| {
-            let extent = self.extent(axis, *i);
-            let end = match self.axes[axis].1 {
-                Edge::Padded => extent.end,
-                Edge::Clipped => extent.end.min(self.shape[axis]),
-            };
-            end.saturating_sub(extent.start)
-        };
-        index.iter().enumerate().map(length).collect()
+        index.iter().enumerate().map(|(axis, i)| self.stored_length(axis, *i)).collect()
     }
     /// The chunks that a region touches, as ranges of their indexes.
     #[must_use]

@@ -2,6 +2,7 @@
 //!
 //! [`ArrayMeta`] describes a COG level and a Zarr array alike; whoever can fill one in gets the whole engine.
 
+mod axes;
 mod codec;
 mod compression;
 mod dtype;
@@ -19,6 +20,7 @@ mod sidecars;
 mod step;
 mod version;
 
+pub(crate) use axes::PerAxis;
 pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCoding, LzwBits};
 pub use compression::{BloscCompressor, Compression};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
@@ -28,6 +30,7 @@ pub use manifest::{
     ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
     ReferenceTables, Shards,
 };
+pub(crate) use manifest::{Found, HereShard, Shard};
 pub use meta::{ArrayMeta, Dim, RawJson};
 pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};
 pub use order::AxisOrder;

@@ -7,8 +7,10 @@ pub(crate) struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 fn grown(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, SeqCst);
     PEAK.fetch_max(LIVE.fetch_add(bytes, SeqCst) + bytes, SeqCst);
 }
 
@@ -52,4 +54,12 @@ pub(crate) fn peak_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
     PEAK.store(before, SeqCst);
     let result = work();
     (result, PEAK.load(SeqCst).saturating_sub(before))
+}
+
+/// What `work` gives, and how often memory was asked for meanwhile, or moved.
+#[allow(dead_code, reason = "most ask for the peak only")]
+pub(crate) fn allocations_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
+    let before = ALLOCATIONS.load(SeqCst);
+    let result = work();
+    (result, ALLOCATIONS.load(SeqCst) - before)
 }

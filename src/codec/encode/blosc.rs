@@ -1,7 +1,6 @@
 //! The Blosc 1 container (c-blosc `README_CHUNK_FORMAT.rst`), its blocks never split into streams.
 
 use super::{Encode, compress};
-use crate::codec::blosc::transpose8;
 use crate::codec::{ChunkContext, Scratch};
 use crate::error::{Error, Result};
 use crate::model::{BloscCompressor, BloscShuffle, Compression, reserve};
@@ -144,7 +143,7 @@ fn bit_shuffle(source: &[u8], element: usize, target: &mut [u8]) {
         for group in 0..row {
             let first = (group << 3).saturating_mul(element).saturating_add(byte);
             let bytes = std::array::from_fn(|i| source.get(first.saturating_add(i.saturating_mul(element))).copied().unwrap_or(0));
-            let bits = transpose8(u64::from_le_bytes(bytes)).to_le_bytes();
+            let bits = simd::transpose8(u64::from_le_bytes(bytes)).to_le_bytes();
             for (k, value) in bits.into_iter().enumerate() {
                 let at = (byte << 3).saturating_add(k).saturating_mul(row).saturating_add(group);
                 if let Some(to) = target.get_mut(at) {

@@ -73,7 +73,7 @@ fn shortage_is_an_error() {
 fn what_lies_outside_of_the_array_may_be_missing() {
     let inside = |chain: &[CodecSpec], data_type: &DataType, input: &[u8], inside: [u64; 2]| -> Result<Vec<u8>> {
         let limits = Limits::default();
-        let chunk = ChunkContext::new(&[24, 50], data_type, &limits).inside(&inside);
+        let chunk = ChunkContext::new(&[24, 50], data_type, &limits).inside(inside.iter().copied());
         let mut out = vec![0xaa; chunk.bytes()?.unwrap()];
         compile(chain, data_type)?.decode(input, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))?;
         Ok(out)

@@ -99,8 +99,15 @@ impl KeyNames {
     /// The name of a chunk.
     #[must_use]
     pub fn name(&self, index: &[u64]) -> String {
+        let mut name = String::new();
+        self.write_name(index, &mut name);
+        name
+    }
+
+    /// Writes the name of a chunk behind what a text holds.
+    pub(crate) fn write_name(&self, index: &[u64], name: &mut String) {
         use fmt::Write;
-        let mut name = self.prefix.clone();
+        name.push_str(&self.prefix);
         if index.is_empty() {
             name.push_str(&self.scalar);
         }
@@ -110,7 +117,6 @@ impl KeyNames {
             }
             let _infallible = write!(name, "{n}");
         }
-        name
     }
 
     pub(super) fn locate(&self, index: &[u64]) -> Result<Location> {

@@ -12,6 +12,7 @@ mod table;
 pub use keys::{KeyNames, ObjectMap, Reference};
 pub use references::{ReadReferences, ReferenceTables};
 pub use shards::Shards;
+pub(crate) use shards::{HereShard, Shard};
 pub use table::{ChunkTable, Column};
 
 use std::collections::HashMap;
@@ -43,6 +44,19 @@ pub enum Location {
         /// What its absence means.
         missing: Missing,
     },
+    /// The page of the table that knows is unread.
+    Unread(PageId),
+}
+
+/// Where a chunk is in an object that is known already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing is stored.
+    Absent,
+    /// A range of the object.
+    At { start: u64, length: u64, chain: u16 },
+    /// The bytes themselves.
+    Inline(Bytes),
     /// The page of the table that knows is unread.
     Unread(PageId),
 }

@@ -1,10 +1,12 @@
 //! Chunks inside of shards, each with an index of its own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{ChunkManifest, Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
+use super::{ChunkManifest, Found, Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
 use crate::error::{Error, Result};
-use crate::model::{ByteSpan, ChunkGrid, CodecSpec, Want};
+use crate::model::{ByteSpan, ChunkGrid, CodecSpec, ObjectKey, PerAxis, Want};
 
 /// Chunks inside of shards: a shard is a chunk of the outer manifest, with an index of its inner chunks at its start or end.
 #[derive(Debug, Clone)]
@@ -29,14 +31,75 @@ pub struct Shards {
     pub level: u8,
 }
 
+/// A shard, for the chunks in it.
+pub(crate) enum Shard {
+    /// Nothing of it is stored.
+    Absent,
+    /// The page that knows is unread.
+    Unread(PageId),
+    /// Its index was read.
+    Here(HereShard),
+}
+
+/// A shard whose index was read.
+pub(crate) struct HereShard {
+    index: Arc<Page>,
+    place: ShardPlace,
+}
+
+enum ShardPlace {
+    Inline(Bytes),
+    /// From `start` on, with `length` bytes for inner chunks, where that is known.
+    In {
+        object: ObjectKey,
+        start: u64,
+        length: Option<u64>,
+    },
+}
+
+impl HereShard {
+    /// The object that inner chunks are read of: the shard whose index was read, or none at all.
+    pub(crate) fn object(&self) -> Option<&ObjectKey> {
+        match &self.place {
+            ShardPlace::Inline(_) => None,
+            ShardPlace::In { object, .. } => Some(object),
+        }
+    }
+
+    /// Where an inner chunk is, by its place in the index.
+    pub(crate) fn find(&self, within: u64) -> Result<Found> {
+        let Some(spans) = self.index.spans() else { return Ok(Found::Absent) };
+        let found = usize::try_from(within).ok().and_then(|i| spans.get(i)).copied();
+        let (offset, length) = found.ok_or_else(|| Error::malformed("the index of a shard ends early"))?;
+        if offset == u64::MAX && length == u64::MAX {
+            return Ok(Found::Absent);
+        }
+        let past = || Error::malformed("an inner chunk reaches past its shard");
+        match &self.place {
+            ShardPlace::In { start, length: all, .. } => {
+                let end = offset.checked_add(length).filter(|end| all.is_none_or(|all| *end <= all)).ok_or_else(past)?;
+                start.checked_add(end).ok_or_else(past)?;
+                Ok(Found::At { start: start + offset, length, chain: 0 })
+            }
+            ShardPlace::Inline(bytes) => {
+                let end = offset.checked_add(length).and_then(|e| usize::try_from(e).ok()).filter(|e| *e <= bytes.len()).ok_or_else(past)?;
+                let start = usize::try_from(offset).map_err(|_| past())?;
+                Ok(Found::Inline(bytes.slice(start..end)))
+            }
+        }
+    }
+}
+
 impl Shards {
-    fn split(&self, index: &[u64]) -> (Vec<u64>, u64) {
-        let outer = index.iter().zip(&self.inner_counts).map(|(i, n)| i / (*n).max(1)).collect();
+    /// The index of a chunk's shard, that one's place in C order, and the chunk's place in its index.
+    pub(crate) fn split(&self, index: &[u64]) -> (PerAxis<u64>, u64, u64) {
+        let outer: PerAxis<u64> = index.iter().zip(&self.inner_counts).map(|(i, n)| i / (*n).max(1)).collect();
         let place = |at: u64, axis: &usize| {
             let n = self.inner_counts.get(*axis).copied().unwrap_or(1).max(1);
             at.wrapping_mul(n).wrapping_add(index.get(*axis).map_or(0, |i| i % n))
         };
-        (outer, self.index_axes.iter().fold(0, place))
+        let number = self.outer_grid.linear(&outer);
+        (outer, number, self.index_axes.iter().fold(0, place))
     }
 
     /// Inner chunks of a shard.
@@ -45,48 +108,50 @@ impl Shards {
         self.inner_counts.iter().fold(1, |n: u64, m| n.saturating_mul(*m))
     }
 
-    pub(super) fn locate(&self, index: &[u64], pages: &dyn Pages) -> Result<Location> {
-        let (outer, within) = self.split(index);
-        let id = PageId { level: self.level, number: self.outer_grid.linear(&outer) };
-        let Some(page) = pages.get(id) else {
+    /// A shard, by its index and its place in C order.
+    pub(crate) fn shard(&self, outer: &[u64], number: u64, pages: &dyn Pages) -> Result<Shard> {
+        let id = PageId { level: self.level, number };
+        let Some(index) = pages.get(id) else {
             // The shard itself may lie behind an unread page, or be absent.
-            return Ok(match self.outer.locate(&outer, &self.outer_grid, pages)? {
-                Location::Absent => Location::Absent,
-                Location::Unread(first) => Location::Unread(first),
-                _ => Location::Unread(id),
+            return Ok(match self.outer.locate(outer, &self.outer_grid, pages)? {
+                Location::Absent => Shard::Absent,
+                Location::Unread(first) => Shard::Unread(first),
+                _ => Shard::Unread(id),
             });
         };
-        let Some(spans) = page.spans() else { return Ok(Location::Absent) };
-        let found = usize::try_from(within).ok().and_then(|i| spans.get(i)).copied();
-        let (offset, length) = found.ok_or_else(|| Error::malformed("the index of a shard ends early"))?;
-        if offset == u64::MAX && length == u64::MAX {
-            return Ok(Location::Absent);
+        if index.spans().is_none() {
+            return Ok(Shard::Absent);
         }
-        let past = || Error::malformed("an inner chunk reaches past its shard");
-        match self.outer.locate(&outer, &self.outer_grid, pages)? {
+        let place = match self.outer.locate(outer, &self.outer_grid, pages)? {
             Location::Whole { key, .. } => {
-                // Inner chunks are read of the shard whose index was read, or not at all.
-                let key = key.with_version(page.version().cloned());
-                let span = ByteSpan::new(&key, offset, length).ok_or_else(past)?;
-                Ok(Location::At { span, chain: 0 })
+                let object = key.with_version(index.version().cloned());
+                ShardPlace::In { object, start: 0, length: None }
             }
             Location::At { span, chain: 0 } => {
-                let end = offset.checked_add(length).filter(|e| *e <= span.length.saturating_sub(self.tail)).ok_or_else(past)?;
-                let start = span.start.checked_add(offset).ok_or_else(past)?;
-                debug_assert!(end >= offset);
-                let of_page = || span.object.with_version(page.version().cloned());
+                let of_page = || span.object.with_version(index.version().cloned());
                 let object = if span.object.version().is_some() { span.object.clone() } else { of_page() };
-                Ok(Location::At { span: ByteSpan::new(&object, start, length).ok_or_else(past)?, chain: 0 })
+                ShardPlace::In { object, start: span.start, length: Some(span.length.saturating_sub(self.tail)) }
             }
-            Location::Inline(bytes) => {
-                let end = offset.checked_add(length).and_then(|e| usize::try_from(e).ok()).filter(|e| *e <= bytes.len()).ok_or_else(past)?;
-                let start = usize::try_from(offset).map_err(|_| past())?;
-                Ok(Location::Inline(bytes.slice(start..end)))
-            }
-            Location::Absent => Ok(Location::Absent),
-            Location::Unread(first) => Ok(Location::Unread(first)),
-            Location::At { .. } => Err(Error::unsupported("a shard that is compressed as a whole by its archive")),
-        }
+            Location::Inline(bytes) => ShardPlace::Inline(bytes),
+            Location::Absent => return Ok(Shard::Absent),
+            Location::Unread(first) => return Ok(Shard::Unread(first)),
+            Location::At { .. } => return Err(Error::unsupported("a shard that is compressed as a whole by its archive")),
+        };
+        Ok(Shard::Here(HereShard { index, place }))
+    }
+
+    pub(super) fn locate(&self, index: &[u64], pages: &dyn Pages) -> Result<Location> {
+        let (outer, number, within) = self.split(index);
+        let here = match self.shard(&outer, number, pages)? {
+            Shard::Absent => return Ok(Location::Absent),
+            Shard::Unread(page) => return Ok(Location::Unread(page)),
+            Shard::Here(here) => here,
+        };
+        Ok(match (here.find(within)?, here.object()) {
+            (Found::At { start, length, chain }, Some(object)) => Location::At { span: ByteSpan { object: object.clone(), start, length }, chain },
+            (Found::Inline(bytes), _) => Location::Inline(bytes),
+            _ => Location::Absent,
+        })
     }
 
     pub(super) fn page(&self, number: u64, pages: &dyn Pages) -> Result<PageSpec> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
+use super::{Found, Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
 use crate::error::{Error, Result};
 use crate::model::reach::{LEADER, Reach, UNKNOWN};
 use crate::model::{ByteSpan, Endian, ObjectKey, Want};
@@ -78,13 +78,12 @@ impl ChunkTable {
         (row / rows, row % rows)
     }
 
-    fn at(&self, offset: u64, length: u64, chain: u16) -> Result<Location> {
+    fn at(start: u64, length: u64, chain: u16) -> Result<Found> {
         if length == 0 {
-            return Ok(Location::Absent);
+            return Ok(Found::Absent);
         }
-        let span =
-            ByteSpan::new(&self.object, offset, length).ok_or_else(|| Error::malformed("a chunk reaches past the end of the address space"))?;
-        Ok(Location::At { span, chain })
+        let end = start.checked_add(length);
+        end.map(|_| Found::At { start, length, chain }).ok_or_else(|| Error::malformed("a chunk reaches past the end of the address space"))
     }
 
     /// What tells how far chunks reach, where the lengths are better left unread.
@@ -93,11 +92,21 @@ impl ChunkTable {
     }
 
     pub(super) fn locate(&self, row: u64, pages: &dyn Pages) -> Result<Location> {
+        Ok(match self.find(row, pages)? {
+            Found::Absent => Location::Absent,
+            Found::At { start, length, chain } => Location::At { span: ByteSpan { object: self.object.clone(), start, length }, chain },
+            Found::Inline(bytes) => Location::Inline(bytes),
+            Found::Unread(page) => Location::Unread(page),
+        })
+    }
+
+    /// Where the chunk of a row is in the table's object.
+    pub(crate) fn find(&self, row: u64, pages: &dyn Pages) -> Result<Found> {
         if row >= self.rows {
-            return Ok(Location::Absent);
+            return Ok(Found::Absent);
         }
         if let (Some(offset), Some(length)) = (self.offsets.loaded(row), self.lengths.loaded(row)) {
-            return self.at(offset, length, 0);
+            return Self::at(offset, length, 0);
         }
         let (number, within) = self.page_of(row);
         let row_of = |id: PageId| -> Result<Option<(u64, u64)>> {
@@ -107,16 +116,16 @@ impl ChunkTable {
             found.map(Some).ok_or_else(|| Error::malformed("the table of chunks ends early"))
         };
         let id = PageId { level: 0, number };
-        let Some((offset, length)) = row_of(id)? else { return Ok(Location::Unread(id)) };
+        let Some((offset, length)) = row_of(id)? else { return Ok(Found::Unread(id)) };
         match self.reach() {
-            None => self.at(offset, length, 0),
+            None => Self::at(offset, length, 0),
             Some(_) if length == UNKNOWN => {
                 let id = PageId { level: 1, number };
-                let Some((_, length)) = row_of(id)? else { return Ok(Location::Unread(id)) };
-                self.at(offset, length, 0)
+                let Some((_, length)) = row_of(id)? else { return Ok(Found::Unread(id)) };
+                Self::at(offset, length, 0)
             }
-            Some(Reach::Leader(chain)) => self.at(offset.saturating_sub(LEADER), length, chain),
-            Some(_) => self.at(offset, length, 0),
+            Some(Reach::Leader(chain)) => Self::at(offset.saturating_sub(LEADER), length, chain),
+            Some(_) => Self::at(offset, length, 0),
         }
     }
 
