@@ -84,10 +84,7 @@ fn read_local(c: &mut Criterion) {
     image(c, &folder, "u16 none", &u16s, 0_u16);
     image(c, &folder, "u16 deflate predictor 2", &Image { packing: Packing::Deflate, predictor: 2, ..u16s }, 0_u16);
     image(c, &folder, "f32 zstd predictor 3", &Image { packing: Packing::Zstd, predictor: 3, ..f32s.clone() }, 0_f32);
-    // Three bands of bytes: heights, and how they go on.
-    let heights = common::terrain(SIZE);
-    let bytes = heights.iter().flat_map(|h| [*h, *h * 2.0, *h * 3.0].map(|h| (h / 16.0) as u8)).collect();
-    let rgb = Image { pixels: bytes, element: 1, packing: Packing::Deflate, predictor: 2, overviews: 0, ..f32s };
+    let rgb = Image { pixels: common::terrain_rgb(SIZE), element: 1, packing: Packing::Deflate, predictor: 2, overviews: 0, ..f32s };
     bands(c, &folder, "u8 rgb deflate predictor 2, pixels", &rgb, Bands::Interleaved(3));
     bands(c, &folder, "u8 rgb deflate predictor 2, planes", &rgb, Bands::Planar(3));
 

@@ -52,6 +52,12 @@ pub(crate) fn terrain_u16(size: usize) -> Vec<u8> {
     terrain(size).iter().flat_map(|h| (*h as u16).to_le_bytes()).collect()
 }
 
+/// Terrain as three bytes a pixel, in steps of 12, 14 and 16 metres.
+#[allow(clippy::cast_possible_truncation, reason = "heights are within 0 to 3000")]
+pub(crate) fn terrain_rgb(size: usize) -> Vec<u8> {
+    terrain(size).iter().flat_map(|h| [12.0, 14.0, 16.0].map(|step| (h / step) as u8)).collect()
+}
+
 /// Every second pixel of every second row: an overview.
 pub(crate) fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
     let rows = pixels.chunks_exact(size * element).step_by(2);

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import rasterio
 import rasterio.shutil
@@ -77,7 +78,6 @@ def own(out, size):
         plain.unlink()
     # A cube of days, in two stores.
     days = min(730, max(16, size // 8))
-    numcodecs = __import__("numcodecs")
     shape = (days, 584, 284)
     chunks = (min(365, days), 284, 284)
     stores = [
