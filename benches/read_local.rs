@@ -1,4 +1,4 @@
-//! Reading local files: whole images, windows and overviews, beside what no reader can be faster than.
+//! Reading local images: whole, windows, overviews and bands, beside what no reader can be faster than.
 //!
 //! `limit` rows decompress (or copy) the same chunks on one thread into memory that is already touched; `read` rows use the session's
 //! threads. Divide by the threads to compare.
@@ -11,12 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::limits::Limit;
-use common::tiff::{Image, Packing};
-use common::zarr;
+use common::tiff::{Bands, Image, Packing};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::{Array2, Array3};
-use swath::{ChunkedArray, Element, Session, SessionOptions};
+use ndarray::Array3;
+use swath::{Element, Session, SessionOptions};
 
 const SIZE: usize = 2048;
 const WINDOW: std::ops::Range<u64> = 700..1212;
@@ -62,28 +61,19 @@ fn image<T: Element>(c: &mut Criterion, folder: &Path, name: &str, image: &Image
     group.finish();
 }
 
-fn array(session: &Session, path: &Path) -> ChunkedArray {
-    session.block_on(async { session.open_zarr(path.to_str().unwrap()).await.unwrap().array("data").await.unwrap() })
-}
-
-fn store(c: &mut Criterion, folder: &Path, name: &str, source: &zarr::Array, objects: &zarr::Objects) {
-    let path = folder.join(name);
-    zarr::to_folder(objects, &path);
+/// One band of three: of pixel-interleaved tiles all are decoded, of planar ones its own.
+fn bands(c: &mut Criterion, folder: &Path, name: &str, image: &Image, bands: Bands) {
+    let path = folder.join(name).with_extension("tif");
+    std::fs::write(&path, image.write_bands(bands)).unwrap();
     let mut group = group(c, name);
-    let mut limit = Limit::of_array(source);
-    group.throughput(Throughput::Bytes(limit.bytes()));
-    group.bench_function("limit, one thread", |b| b.iter(|| black_box(limit.run())));
-    for threads in [1, 2] {
-        let session = session(threads);
-        let array = array(&session, &path);
-        let mut out = Array2::<f32>::zeros((SIZE, SIZE));
-        group.bench_function(format!("whole, {threads} threads"), |b| b.iter(|| array.blocking_read_into(.., out.view_mut()).unwrap()));
+    let session = session(1);
+    let cog = session.block_on(session.open_cog(path.to_str().unwrap())).unwrap();
+    let full = cog.level(0).unwrap();
+    for (name, range) in [("whole, 1 threads", 0..3), ("one band, 1 threads", 1..2_u64)] {
+        let mut out = Array3::from_elem((range.clone().count(), SIZE, SIZE), 0_u8);
+        group.throughput(Throughput::Bytes(out.len() as u64));
+        group.bench_function(name, |b| b.iter(|| full.blocking_read_into((range.clone(), .., ..), out.view_mut()).unwrap()));
     }
-    let session = session(2);
-    let array = array(&session, &path);
-    let mut out = Array2::<f32>::zeros((512, 512));
-    group.throughput(Throughput::Bytes(out.len() as u64 * 4));
-    group.bench_function("window of 512", |b| b.iter(|| array.blocking_read_into((WINDOW, WINDOW), out.view_mut()).unwrap()));
     group.finish();
 }
 
@@ -94,10 +84,9 @@ fn read_local(c: &mut Criterion) {
     image(c, &folder, "u16 none", &u16s, 0_u16);
     image(c, &folder, "u16 deflate predictor 2", &Image { packing: Packing::Deflate, predictor: 2, ..u16s }, 0_u16);
     image(c, &folder, "f32 zstd predictor 3", &Image { packing: Packing::Zstd, predictor: 3, ..f32s.clone() }, 0_f32);
-    let array = zarr::Array { elements: f32s.pixels, size: SIZE, chunk: 256, element: 4, packing: zarr::Packing::BloscZstd };
-    store(c, &folder, "zarr v2 f32 blosc zstd", &array, &array.write_v2());
-    let array = zarr::Array { packing: zarr::Packing::Zstd, ..array };
-    store(c, &folder, "zarr v3 f32 zstd sharded", &array, &array.write_v3_sharded(4));
+    let rgb = Image { pixels: common::terrain_rgb(SIZE), element: 1, packing: Packing::Deflate, predictor: 2, overviews: 0, ..f32s };
+    bands(c, &folder, "u8 rgb deflate predictor 2, pixels", &rgb, Bands::Interleaved(3));
+    bands(c, &folder, "u8 rgb deflate predictor 2, planes", &rgb, Bands::Planar(3));
 
     let mut group = group(c, "memory");
     let (from, mut to) = (vec![1_u8; 32 << 20], vec![2_u8; 32 << 20]);

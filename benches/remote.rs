@@ -17,16 +17,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_tiff::metadata::TiffMetadataReader;
-use async_tiff::metadata::cache::ReadaheadMetadataCache;
 use async_tiff::reader::ObjectReader;
-use async_tiff::{ImageFileDirectory, TypedArray};
 use common::tiff::{Image, Packing};
 use ndarray::Array3;
 use object_store::ClientOptions;
 use object_store::http::HttpBuilder;
-use rayon::prelude::*;
 use swath::{ChunkedArray, ReadStats, Session, SessionOptions};
+use swath_peers::images::AsyncTiff;
+use tokio::runtime::Runtime;
 
 const SIZE: usize = 7168;
 const TILE: usize = 512;
@@ -38,20 +36,9 @@ fn swath(session: &Session, array: &ChunkedArray) -> (Array3<u16>, ReadStats) {
     session.block_on(array.read_with_stats(..)).unwrap()
 }
 
-/// As its documentation does: all tiles fetched by one call, then decoded side by side; each copied into its place.
-fn async_tiff(runtime: &tokio::runtime::Runtime, reader: &ObjectReader, ifd: &ImageFileDirectory) -> Array3<u16> {
-    let (across, down) = ifd.tile_count().unwrap();
-    let all: Vec<(usize, usize)> = (0..down).flat_map(|y| (0..across).map(move |x| (x, y))).collect();
-    let tiles = runtime.block_on(ifd.fetch_tiles(&all, reader)).unwrap();
-    let decoded: Vec<_> = tiles.into_par_iter().map(|tile| (tile.x(), tile.y(), tile.decode(&Default::default()).unwrap())).collect();
+fn async_tiff(runtime: &Runtime, image: &AsyncTiff) -> Array3<u16> {
     let mut out = Array3::zeros((1, SIZE, SIZE));
-    for (x, y, tile) in decoded {
-        let TypedArray::UInt16(values) = tile.data() else { panic!("u16 was expected") };
-        for (row, values) in values.chunks_exact(TILE).enumerate() {
-            let mut place = out.slice_mut(ndarray::s![0, y * TILE + row, x * TILE..(x + 1) * TILE]);
-            place.as_slice_mut().unwrap().copy_from_slice(values);
-        }
-    }
+    image.read(runtime, out.as_slice_mut().unwrap()).unwrap();
     out
 }
 
@@ -97,15 +84,12 @@ fn main() {
             let (base, path) = url.rsplit_once('/').unwrap();
             let store = HttpBuilder::new().with_url(base).with_client_options(ClientOptions::new().with_allow_http(true)).build().unwrap();
             let reader = ObjectReader::new(Arc::new(store), path.into());
-            let theirs = runtime.block_on(async {
-                let cache = ReadaheadMetadataCache::new(reader.clone());
-                TiffMetadataReader::try_open(&cache).await.unwrap().read_all_ifds(&cache).await.unwrap()
-            });
+            let theirs = runtime.block_on(AsyncTiff::open(reader)).unwrap();
 
             let (read, stats) = swath(&session, &ours);
-            assert!(read == async_tiff(&runtime, &reader, &theirs[0]), "the same pixels");
+            assert!(read == async_tiff(&runtime, &theirs), "the same pixels");
             println!("  {line}: first chunk after {:?}, last byte after {:?}; {stats}", stats.first_chunk_time, stats.plan_time + stats.fetch_time);
-            let (a, b) = medians(rounds, || drop(swath(&session, &ours)), || drop(async_tiff(&runtime, &reader, &theirs[0])));
+            let (a, b) = medians(rounds, || drop(swath(&session, &ours)), || drop(async_tiff(&runtime, &theirs)));
             println!("  {line}: swath {a:?}, async-tiff {b:?}, async-tiff / swath {:.2}", b.as_secs_f64() / a.as_secs_f64());
         }
     }

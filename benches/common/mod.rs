@@ -52,6 +52,12 @@ pub(crate) fn terrain_u16(size: usize) -> Vec<u8> {
     terrain(size).iter().flat_map(|h| (*h as u16).to_le_bytes()).collect()
 }
 
+/// Terrain as three bytes a pixel, in steps of 12, 14 and 16 metres.
+#[allow(clippy::cast_possible_truncation, reason = "heights are within 0 to 3000")]
+pub(crate) fn terrain_rgb(size: usize) -> Vec<u8> {
+    terrain(size).iter().flat_map(|h| [12.0, 14.0, 16.0].map(|step| (h / step) as u8)).collect()
+}
+
 /// Every second pixel of every second row: an overview.
 pub(crate) fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
     let rows = pixels.chunks_exact(size * element).step_by(2);
@@ -60,7 +66,8 @@ pub(crate) fn halved(pixels: &[u8], size: usize, element: usize) -> Vec<u8> {
 
 /// A folder of this name for files of a test or benchmark, empty.
 pub(crate) fn scratch(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Told to benchmarks, not to the library of `benches/peers`, which makes no files here.
+    let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join(name);
     let _fresh = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder

@@ -196,7 +196,8 @@ impl Chain {
                 shape: shape.as_deref().unwrap_or(chunk.shape),
                 data_type: &stage.data_type,
                 limits: chunk.limits,
-                wanted: if follows >= tail { chunk.wanted.clone() } else { None },
+                // What follows may mix elements.
+                wanted: if follows >= stages.len() { chunk.wanted.clone() } else { None },
                 needed: None,
             };
             match &stage.action {
@@ -434,14 +435,15 @@ fn decode_prefix(
 ) -> Result<()> {
     // Of what is not wanted nothing is asked: it may be damaged, or missing.
     let wanted = here.wanted.as_ref().filter(|_| codec.gives_prefix()).and_then(|w| w.end.checked_mul(here.data_type.size()?));
-    let bytes = match wanted {
-        Some(end) if end < bytes.len() => bytes.get_mut(..end).unwrap_or_default(),
-        _ => bytes,
+    let whole = bytes.len();
+    let error = match wanted.filter(|end| *end < whole).and_then(|end| bytes.get_mut(..end)) {
+        Some(beginning) => codec.decode(from, here, scratch, &mut Output::Prefix(beginning)).err(),
+        None => codec.decode(from, &here.all_of_it(), scratch, &mut Output::Prefix(&mut *bytes)).err(),
     };
-    let Err(error) = codec.decode(from, here, scratch, &mut Output::Prefix(bytes)) else { return Ok(()) };
-    match needed.filter(|needed| *needed < bytes.len()).and_then(|needed| bytes.split_at_mut_checked(needed)) {
+    let Some(error) = error else { return Ok(()) };
+    match needed.filter(|needed| *needed < wanted.unwrap_or(whole).min(whole)).and_then(|needed| bytes.split_at_mut_checked(needed)) {
         Some((inside, outside)) => {
-            codec.decode(from, here, scratch, &mut Output::Prefix(inside)).map_err(|_| error)?;
+            codec.decode(from, &here.all_of_it(), scratch, &mut Output::Prefix(inside)).map_err(|_| error)?;
             outside.fill(0);
             Ok(())
         }

@@ -121,6 +121,10 @@ impl<'a> ChunkContext<'a> {
         let bytes = (self.elements()? as u64).saturating_mul(size as u64);
         Limits::check("max_chunk_bytes", bytes, self.limits.max_chunk_bytes).map(Some)
     }
+    /// The same chunk, all of which is wanted.
+    fn all_of_it(&self) -> Self {
+        Self { wanted: None, ..self.clone() }
+    }
     /// The bytes of the chunk, where decoding may stop after its first `prefix`: [`wanted`](Self::wanted) says that what is behind them is not.
     fn stops_after(&self, prefix: usize) -> Option<usize> {
         self.wanted.as_ref()?;
