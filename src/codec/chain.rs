@@ -198,6 +198,7 @@ impl Chain {
                 limits: chunk.limits,
                 // What follows may mix elements.
                 wanted: if follows >= stages.len() { chunk.wanted.clone() } else { None },
+                trusted: chunk.trusted,
                 needed: None,
             };
             match &stage.action {
@@ -357,6 +358,7 @@ impl Chain {
                 data_type: &stage.data_type,
                 limits: chunk.limits,
                 wanted: None,
+                trusted: false,
                 needed: None,
             };
             size = match &stage.action {
@@ -434,10 +436,15 @@ fn decode_prefix(
     needed: Option<usize>,
 ) -> Result<()> {
     // Of what is not wanted nothing is asked: it may be damaged, or missing.
-    let wanted = here.wanted.as_ref().filter(|_| codec.gives_prefix()).and_then(|w| w.end.checked_mul(here.data_type.size()?));
+    let may_stop = codec.gives_prefix() && (here.trusted || !codec.is_summed(from));
+    let wanted = here.wanted.as_ref().filter(|_| may_stop).and_then(|w| w.end.checked_mul(here.data_type.size()?));
     let whole = bytes.len();
     let error = match wanted.filter(|end| *end < whole).and_then(|end| bytes.get_mut(..end)) {
-        Some(beginning) => codec.decode(from, here, scratch, &mut Output::Prefix(beginning)).err(),
+        Some(beginning) => match codec.decode(from, here, scratch, &mut Output::Prefix(beginning)) {
+            Ok(()) => None,
+            // Some can do all of it only: windows of Zstandard above what streaming takes.
+            Err(error) => codec.decode(from, &here.all_of_it(), scratch, &mut Output::Prefix(&mut *bytes)).err().map(|_| error),
+        },
         None => codec.decode(from, &here.all_of_it(), scratch, &mut Output::Prefix(&mut *bytes)).err(),
     };
     let Some(error) = error else { return Ok(()) };

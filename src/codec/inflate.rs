@@ -39,6 +39,13 @@ impl Codec for Deflate {
     fn gives_prefix(&self) -> bool {
         true
     }
+    fn is_summed(&self, input: &[u8]) -> bool {
+        match self.0 {
+            Wrapping::Zlib => is_zlib(input),
+            Wrapping::Raw => false,
+            Wrapping::Gzip => true,
+        }
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let zlib = self.0 == Wrapping::Zlib && is_zlib(input);
         if let (Output::Prefix(out), Wrapping::Zlib | Wrapping::Raw) = (&mut *output, self.0)

@@ -46,7 +46,7 @@ mod lzw;
 mod next;
 mod output;
 mod packbits;
-mod parallel;
+pub(crate) mod parallel;
 #[cfg(feature = "pcodec")]
 mod pcodec;
 #[cfg(feature = "png")]
@@ -84,6 +84,9 @@ pub struct ChunkContext<'a> {
     pub limits: &'a Limits,
     /// The elements, in stored order, among which all that is wanted are; a codec may leave the others undecoded. `None` = all.
     pub wanted: Option<Range<usize>>,
+    /// Whether decoding may stop before a checksum of all of the chunk is reached. Over a network it is the one witness of bytes that changed on the
+    /// way.
+    pub trusted: bool,
     /// How many of its leading elements, in stored order, hold all that lies inside of the array. `None` = all.
     pub needed: Option<usize>,
 }
@@ -92,7 +95,7 @@ impl<'a> ChunkContext<'a> {
     /// The whole of a chunk.
     #[must_use]
     pub fn new(shape: &'a [u64], data_type: &'a DataType, limits: &'a Limits) -> Self {
-        Self { shape, data_type, limits, wanted: None, needed: None }
+        Self { shape, data_type, limits, wanted: None, trusted: false, needed: None }
     }
     /// The same chunk, of which only so much along each axis lies inside of the array.
     #[must_use]
@@ -153,6 +156,11 @@ pub trait Codec: fmt::Debug + Send + Sync {
     /// Whether it can stop: an [`Output::Prefix`] may be shorter than the chunk where [`wanted`](ChunkContext::wanted) says so. What it leaves
     /// undecoded then is not checked; a shortage before is an error as ever.
     fn gives_prefix(&self) -> bool {
+        false
+    }
+    /// Whether a checksum of all that it decodes to is in the input.
+    fn is_summed(&self, input: &[u8]) -> bool {
+        let _ = input;
         false
     }
     /// Where each block of so many bytes of the output (but for the last, which may be shorter) decodes by itself: how many. `None` where the

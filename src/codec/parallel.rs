@@ -7,11 +7,42 @@ use crate::error::Result;
 #[cfg(feature = "read")]
 const ALONE: usize = 4 << 20;
 
+#[cfg(feature = "read")]
+thread_local! {
+    static AMIDST: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this thread has begun a chunk that it shares with others.
+#[cfg(feature = "read")]
+pub(crate) fn is_amidst() -> bool {
+    AMIDST.get()
+}
+
+/// As long as a chunk is shared; nested ones are not.
+#[cfg(feature = "read")]
+struct Amidst(bool);
+
+#[cfg(feature = "read")]
+impl Amidst {
+    fn enter() -> Self {
+        Self(AMIDST.replace(true))
+    }
+}
+
+#[cfg(feature = "read")]
+impl Drop for Amidst {
+    fn drop(&mut self) {
+        AMIDST.set(self.0);
+    }
+}
+
 /// Calls `each` with all items, until one fails. Where they are of more than 4 MiB together, and this is a thread of a pool, other threads of
 /// the pool that are free take items too.
 ///
-/// This thread takes items until there are none, and waits for those that others have begun without taking other work in the meantime: that
-/// would stand on this thread's stack, and hold its memory, on top of the chunk that is begun here.
+/// This thread takes items until there are none, and waits for those that others have begun. It takes no other work in the meantime, which would
+/// stand on this thread's stack, and hold its memory, on top of the chunk that is begun here: rayon may hand it some all the same in the moment when the
+/// last helper ends, so the pool's jobs look whether a thread [is in between](is_amidst) and go to the next one. Work of the caller's own in the pool
+/// knows nothing of that; where threads of it wait for reads, chunks are not shared ([`Scratch::shares`]).
 #[cfg(feature = "read")]
 pub(super) fn for_each<T: Send>(
     items: impl ExactSizeIterator<Item = T> + Send,
@@ -34,7 +65,7 @@ pub(super) fn for_each<T: Send>(
         }
     }
 
-    let threads = if rayon::current_thread_index().is_some() { rayon::current_num_threads() } else { 1 };
+    let threads = if scratch.shares && rayon::current_thread_index().is_some() { rayon::current_num_threads() } else { 1 };
     let helpers = items.len().min(threads).saturating_sub(1);
     if bytes <= ALONE || helpers == 0 {
         return in_turn(items, scratch, each);
@@ -50,11 +81,14 @@ pub(super) fn for_each<T: Send>(
             if let Err(error) = each(item, scratch) {
                 let mut queue = lock();
                 queue.0.by_ref().for_each(drop);
-                queue.1 = Err(error);
+                if queue.1.is_ok() {
+                    queue.1 = Err(error);
+                }
                 return;
             }
         }
     };
+    let amidst = Amidst::enter();
     rayon::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| {
@@ -71,6 +105,7 @@ pub(super) fn for_each<T: Send>(
             std::thread::yield_now();
         }
     });
+    drop(amidst);
     queue.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).1
 }
 

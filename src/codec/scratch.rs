@@ -10,6 +10,8 @@ pub struct Scratch {
     /// Filled by a codec that says which elements are valid (LERC): one byte an element in stored order, 0 = not valid. `None` = all are.
     /// [`Chain::decode`](super::Chain::decode) sets it anew for each chunk; take it before the next.
     pub validity: Option<Vec<u8>>,
+    /// Whether threads of the pool that are free may help with a large chunk.
+    pub shares: bool,
     buffers: Vec<Vec<u8>>,
     #[cfg(feature = "deflate")]
     pub(super) deflate: Option<libdeflater::Decompressor>,

@@ -15,6 +15,10 @@ impl Codec for Zstd {
     fn gives_prefix(&self) -> bool {
         true
     }
+    /// By the descriptor of the first frame (RFC 8878, section 3.1.1.1.1); a skippable one tells nothing.
+    fn is_summed(&self, input: &[u8]) -> bool {
+        input.get(4).is_none_or(|descriptor| descriptor & 4 != 0) || !input.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         match output {
             Output::Prefix(out) if chunk.stops_after(out.len()).is_some() => pieces(input, scratch, output),

@@ -103,7 +103,7 @@ impl Shared {
                 self.fill(number, scratch)
             }
             Stored::Decoded(bytes) => match &self.sink {
-                Sink::Fixed(sink) => self.place(number, sink, &bytes, &Finish::Nothing, scratch),
+                Sink::Fixed(sink) => self.place(number, sink, (&bytes, &Finish::Nothing), None, scratch),
                 Sink::Text(_) => Err(Error::data_type("a chunk of fixed-size elements for text")),
             },
             Stored::Encoded { bytes, chain, version } => self.decode_stored(number, &bytes, chain, version, scratch),
@@ -114,16 +114,18 @@ impl Shared {
     pub(crate) fn decode_stored(
         &self,
         number: usize,
-        bytes: &[u8],
+        bytes: &Held<'_>,
         chain: u16,
         version: Option<Arc<str>>,
         scratch: &mut ThreadScratch,
     ) -> Result<()> {
         let chain = self.array.chain(chain)?;
+        scratch.codec.shares = !self.array.session.pool.is_waited_in();
         self.clock.stored(bytes.len());
         let index = self.chunks.index(number);
         let mut shape = std::mem::take(&mut scratch.shape);
-        let context = self.array.context(&index, &mut shape);
+        let mut context = self.array.context(&index, &mut shape);
+        context.trusted = matches!(bytes, Held::Borrowed(_));
         let done = match &self.sink {
             Sink::Text(sink) => self.decode_text(sink, bytes, chain, &index, &context, scratch),
             Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, (bytes, chain), version, &context, scratch),
@@ -168,7 +170,7 @@ impl Shared {
         let start = Instant::now();
         let length = decoded_length(context.shape, sink.source_element(), context.limits)?;
         if chain.is_unfinished_view(bytes.len(), length) {
-            return self.place(number, sink, bytes, chain.finish(), scratch);
+            return self.place(number, sink, (bytes, chain.finish()), None, scratch);
         }
         let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
         decoded.resize(length, 0);
@@ -176,11 +178,12 @@ impl Shared {
         self.clock.decoded(start, length);
         let decoded = Bytes::from(decoded);
         // What is kept has no validity of its own: all of it is valid.
-        if scratch.codec.validity.is_none() {
+        let validity = scratch.codec.validity.take();
+        if validity.is_none() {
             let grid = &self.array.meta.grid;
             self.array.keep_chunk(grid.linear(&self.chunks.index(number)), version, decoded.clone());
         }
-        self.place(number, sink, &decoded, &Finish::Nothing, scratch)
+        self.place(number, sink, (&decoded, &Finish::Nothing), validity.as_deref(), scratch)
     }
 
     /// Decodes what is wanted of a chunk: straight into its place where it fits there as it is, else by way of the thread's buffer, from where
@@ -197,7 +200,7 @@ impl Shared {
         let start = Instant::now();
         let length = decoded_length(context.shape, sink.source_element(), context.limits)?;
         if chain.is_unfinished_view(bytes.len(), length) {
-            return self.place(number, sink, bytes, chain.finish(), scratch);
+            return self.place(number, sink, (bytes, chain.finish()), None, scratch);
         }
         let ThreadScratch { codec, decoded, place, .. } = scratch;
         let mut claim = sink.claim(number, &self.array.meta.order, place)?;
@@ -237,12 +240,18 @@ impl Shared {
         Ok(())
     }
 
-    fn place(&self, number: usize, sink: &FixedSink, bytes: &[u8], finish: &Finish, scratch: &mut ThreadScratch) -> Result<()> {
+    fn place(
+        &self,
+        number: usize,
+        sink: &FixedSink,
+        (bytes, finish): (&[u8], &Finish),
+        validity: Option<&[u8]>,
+        scratch: &mut ThreadScratch,
+    ) -> Result<()> {
         let start = Instant::now();
         let order = &self.array.meta.order;
         let ThreadScratch { codec, place, .. } = scratch;
-        let validity = codec.validity.take();
-        sink.claim(number, order, place)?.place(&Decoded { bytes, finish, order, validity: validity.as_deref() }, codec)?;
+        sink.claim(number, order, place)?.place(&Decoded { bytes, finish, order, validity }, codec)?;
         self.clock.placed(start);
         Ok(())
     }

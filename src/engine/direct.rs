@@ -14,7 +14,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::call::Memory;
 use super::decode::{Held, Shared, Stored, ThreadScratch, with_scratch};
 use super::plan::{AtHandList, Planned, Source};
+use super::pool;
 use super::run::{panic_text, panicked};
 use crate::error::{Error, Result};
 use crate::io::{AtHand, Counters, Permit};
@@ -35,6 +36,8 @@ pub(super) struct Direct {
     counters: Arc<Counters>,
     /// The next piece of the list.
     next: AtomicUsize,
+    /// Whether the budgets are wanted by others.
+    leaving: AtomicBool,
     failed: Mutex<Option<Error>>,
     lent: Mutex<Lent>,
 }
@@ -54,7 +57,16 @@ thread_local! {
 
 impl Direct {
     pub(super) fn new(shared: Arc<Shared>, planned: Arc<Planned>, list: AtHandList, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { shared, planned, list, counters, next: AtomicUsize::new(0), failed: Mutex::default(), lent: Mutex::default() })
+        Arc::new(Self {
+            shared,
+            planned,
+            list,
+            counters,
+            next: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
+            failed: Mutex::default(),
+            lent: Mutex::default(),
+        })
     }
 
     /// Has the list worked off, and ends when no thread is at it any more.
@@ -71,6 +83,7 @@ impl Direct {
             let of = |bytes: u64| bytes.saturating_mul(threads as u64);
             let own = memory.acquire(of(stored.saturating_add(decoded))).await;
             let permits = [session.stored_budget.acquire(of(stored)).await, session.decoded_budget.acquire(of(decoded)).await];
+            self.leaving.store(false, Ordering::Relaxed);
             let (done, ended) = oneshot::channel();
             *self.lent() = Lent { threads, held: Some((own, permits)), done: Some(done) };
             for _ in 0..threads {
@@ -120,10 +133,14 @@ impl Direct {
                     if let Err(e) = done {
                         self.fail(e);
                     }
+                    // All leave when one does: what they hold is given back by the last.
                     if session.stored_budget.is_wanted() || session.decoded_budget.is_wanted() {
+                        self.leaving.store(true, Ordering::Relaxed);
+                    }
+                    if self.leaving.load(Ordering::Relaxed) {
                         break;
                     }
-                    steps_back = session.pool.is_wanted();
+                    steps_back = session.pool.is_wanted() || pool::is_waiting();
                 }
                 reader.trim();
                 scratch.trim();

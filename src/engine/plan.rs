@@ -311,7 +311,7 @@ impl AtHandList {
     pub(crate) fn range(&self, planned: &Planned, piece: usize) -> Option<(u32, Range<u64>)> {
         let mut all: Option<(u32, Range<u64>)> = None;
         for number in self.piece(piece) {
-            let Source::Range { object, start, length, .. } = planned.parts[number] else { continue };
+            let Source::Range { object, start, length: length @ 1.., .. } = planned.parts[number] else { continue };
             let end = start.saturating_add(length);
             let (_, range) = all.get_or_insert((object, start..end));
             range.end = range.end.max(end);

@@ -4,6 +4,7 @@
 //! `par_iter` loop over reads, say). Were such a thread to wait without taking jobs, or to take those of its own read only, then all threads
 //! could be waiting for budgets held by a read whose jobs stand behind them. A job itself never waits, so whoever takes one ends it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::codec::parallel;
 use crate::error::{Error, Result};
 
 /// Work that never waits and never unwinds.
@@ -26,6 +28,8 @@ struct Queue {
     state: Mutex<State>,
     /// How many jobs there are.
     waiting: AtomicUsize,
+    /// How many threads of the pool wait for a read.
+    blocked: AtomicUsize,
     changed: Condvar,
 }
 
@@ -97,11 +101,12 @@ impl Pool {
     pub(crate) fn send(&self, job: Job) {
         self.queue.push(job);
         let queue = self.queue.clone();
-        self.threads.spawn(move || {
-            if let Some(job) = queue.pop() {
-                job();
-            }
-        });
+        self.threads.spawn(move || take_one(queue));
+    }
+
+    /// Whether a thread of the pool waits for a read.
+    pub(crate) fn is_waited_in(&self) -> bool {
+        self.queue.blocked.load(Ordering::Relaxed) > 0
     }
 
     /// Whether a job stands in the queue. A hint: it may be taken, or one more may stand there, a moment later.
@@ -115,6 +120,7 @@ impl Pool {
         let of_the_pool = self.threads.current_thread_index().is_some();
         let woken = Arc::new(Woken { by: AtomicBool::new(true), queue: of_the_pool.then(|| self.queue.clone()), thread: std::thread::current() });
         let waker = Waker::from(woken.clone());
+        let _blocked = of_the_pool.then(|| Blocked::enter(&self.queue.blocked));
         loop {
             if woken.by.swap(false, Ordering::AcqRel)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
@@ -125,11 +131,49 @@ impl Pool {
                 None => std::thread::park(),
                 Some(queue) => {
                     if let Some(job) = queue.next(|| woken.by.load(Ordering::Acquire)) {
+                        let before = WAITING.replace(true);
                         job();
+                        WAITING.set(before);
                     }
                 }
             }
         }
+    }
+}
+
+thread_local! {
+    /// Whether this thread does a job while it waits for a future.
+    static WAITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread waits for a future, and does a job in the meantime: it is to look at its future now and then.
+pub(crate) fn is_waiting() -> bool {
+    WAITING.get()
+}
+
+/// Does the next job; a thread that is amidst a chunk leaves it to another.
+fn take_one(queue: Arc<Queue>) {
+    if parallel::is_amidst() {
+        return rayon::spawn(move || take_one(queue));
+    }
+    if let Some(job) = queue.pop() {
+        job();
+    }
+}
+
+/// Counts a thread as long as it waits.
+struct Blocked<'a>(&'a AtomicUsize);
+
+impl<'a> Blocked<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

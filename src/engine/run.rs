@@ -317,7 +317,13 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
             let mut shape = Vec::new();
             let context = of_job.context(&index, &mut shape);
             let chain = of_job.chain(chain)?;
-            with_scratch(|s| chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded))).map_err(|e| e.in_chunk(&index))?;
+            with_scratch(|s| {
+                let done = chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded));
+                // Nobody asks for it here, and the next job of the thread is another chunk's.
+                s.codec.validity = None;
+                done
+            })
+            .map_err(|e| e.in_chunk(&index))?;
             Ok(Bytes::from(decoded))
         };
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panicked(&panic_text(&*p))));

@@ -470,7 +470,12 @@ impl<'a> Claim<'a> {
 
     /// Writes the part from a decoded chunk.
     pub(crate) fn place(mut self, chunk: &Decoded<'_>, scratch: &mut Scratch) -> Result<()> {
-        self.used = true;
+        let done = self.place_all(chunk, scratch);
+        self.used = done.is_ok();
+        done
+    }
+
+    fn place_all(&mut self, chunk: &Decoded<'_>, scratch: &mut Scratch) -> Result<()> {
         let sink = self.sink;
         let element = sink.source_element();
         let validity_ends_early = chunk.validity.is_some_and(|v| v.len() < self.stored / element.max(1));
@@ -500,8 +505,13 @@ impl<'a> Claim<'a> {
         let end = inner.iter().map(|l| (l.length - 1) * l.source).sum::<usize>() + first + element;
         if matches!(sink.rule, Rule::Copy) {
             merge(inner);
-        } else {
+        } else if let Some(row) = inner.pop() {
+            // Rows go along the last axis of the array: marks stand one behind the other there, and the first axis has one index.
             inner.retain(|l| l.length != 1);
+            inner.push(row);
+            if matches!(sink.rule, Rule::Meaning(_)) && (row.place != 1 || row.first != 0 && self.axes.len() > 1) {
+                inner.push(ONCE);
+            }
         }
         let in_one_piece = matches!(sink.rule, Rule::Copy)
             && match inner[..] {
@@ -540,7 +550,7 @@ impl<'a> Claim<'a> {
                 }
                 finish if in_one_piece => {
                     let from = if by_rows { 0 } else { first };
-                    in_blocks(by_rows, from..end, |block, done| {
+                    in_blocks(by_rows, element, from..end, |block, done| {
                         let row = sized(&mut rows.finished, block.len());
                         finish.run(chunk.bytes, at.source + block.start, row, scratch)?;
                         let wanted = &row[first.saturating_sub(block.start)..];
@@ -587,6 +597,8 @@ impl<'a> Claim<'a> {
             }
             (_, None) => {
                 let innermost = axes.iter().rposition(|axis| self.axes[*axis].stored > 1).unwrap_or(0);
+                let last = axes.iter().position(|axis| axis + 1 == axes.len()).unwrap_or(0);
+                let innermost = innermost.min(last);
                 Ok((0..=innermost).find(|outer| bytes(*outer) <= BLOCK).unwrap_or(innermost))
             }
         }
@@ -751,11 +763,17 @@ fn sized(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
     &mut buffer[..length]
 }
 
-/// Cuts a range into blocks, unless it is a row; `each` gets a block and how many bytes came out of those before.
-fn in_blocks(is_row: bool, range: std::ops::Range<usize>, mut each: impl FnMut(std::ops::Range<usize>, usize) -> Result<usize>) -> Result<()> {
+/// Cuts a range into blocks of whole elements, unless it is a row; `each` gets a block and how many bytes came out of those before.
+fn in_blocks(
+    is_row: bool,
+    element: usize,
+    range: std::ops::Range<usize>,
+    mut each: impl FnMut(std::ops::Range<usize>, usize) -> Result<usize>,
+) -> Result<()> {
+    let step = (BLOCK / element).max(1) * element;
     let (mut at, mut done) = (range.start, 0);
     while at < range.end {
-        let end = if is_row { range.end } else { range.end.min(at + BLOCK) };
+        let end = if is_row { range.end } else { range.end.min(at + step) };
         done += each(at..end, done)?;
         at = end;
     }

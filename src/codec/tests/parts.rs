@@ -19,6 +19,13 @@ fn encoded(spec: &CodecSpec, compression: &Compression, plain: &[u8]) -> Vec<u8>
     encoder.encode(plain.to_vec(), &chunk, &mut Scratch::default()).unwrap()
 }
 
+#[cfg(feature = "read")]
+fn shared() -> Scratch {
+    let mut scratch = Scratch::default();
+    scratch.shares = true;
+    scratch
+}
+
 #[cfg(feature = "blosc")]
 mod blosc {
     use super::*;
@@ -64,7 +71,7 @@ mod blosc {
         let decode = |stored: &[u8]| {
             let chunk = ChunkContext::new(&[ROWS, 1000], &DataType::U16, &limits);
             let mut out = vec![0xaa; plain.len()];
-            pool.install(|| Blosc.decode(stored, &chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))).map(|()| out)
+            pool.install(|| Blosc.decode(stored, &chunk, &mut shared(), &mut Output::Exact(&mut out))).map(|()| out)
         };
         for compression in compressions() {
             let stored = encoded(&CodecSpec::Blosc, &compression, &plain);
@@ -104,7 +111,7 @@ mod blosc {
         let mut chunk = ChunkContext::new(&[ROWS, 1000], &DataType::U16, &limits);
         let decode = |chunk: &ChunkContext<'_>| {
             let mut out = vec![0xaa; plain.len()];
-            pool.install(|| shard.decode(&stored, chunk, &mut Scratch::default(), &mut Output::Exact(&mut out))).map(|()| out).unwrap()
+            pool.install(|| shard.decode(&stored, chunk, &mut shared(), &mut Output::Exact(&mut out))).map(|()| out).unwrap()
         };
         assert!(decode(&chunk) == expected);
         chunk.wanted = Some(150_000..310_000);

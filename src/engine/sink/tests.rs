@@ -4,7 +4,7 @@ use ndarray::{ArrayD, IxDyn, Slice};
 
 use super::*;
 use crate::engine::element::converter;
-use crate::model::{Axis as GridAxis, DataType, Edge};
+use crate::model::{Axis as GridAxis, DataType, Edge, FillValue, Linear, Scaling};
 
 /// Numbers that repeat with each seed.
 struct Random(u64);
@@ -59,6 +59,7 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
     let (step, spread) = ([1_isize, 1, 2, -1][random.below(4)], 1 + random.below(2));
     let outer: Vec<usize> = shape.iter().map(|n| n * 2 * spread).collect();
     let convert = random.below(3) == 0;
+    let meaning = random.below(3);
     let mut out = ArrayD::<f64>::from_elem(IxDyn(&outer), -1.0);
     let mut copied = ArrayD::<u32>::from_elem(IxDyn(&outer), 0xdead_beef);
     let chunks = ChunkBox::of(grid, region);
@@ -119,6 +120,40 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
             assert!(sink.claim(number, order, &mut place).is_err(), "each part once");
         }
     };
+    if meaning > 0 {
+        // As each index of the first axis has its own line, or one value of the array stands for nothing.
+        let lines = (0..grid.shape()[0]).map(|n| Linear { scale: 2.0, offset: n as f64 }).collect();
+        let start: Vec<u64> = region.ranges().iter().map(|r| r.start).collect();
+        let nothing = vec![FillValue::new(value(&start).to_ne_bytes().to_vec())];
+        let scaling = Scaling { lines, nodata: Vec::new() };
+        let count = shape.iter().product();
+        let (sink, values, marks) = if meaning == 1 {
+            let rule = Meaning::scaled(&DataType::U32, &scaling, &[], &DataType::F64).unwrap();
+            let sink = FixedSink::owned::<f64>(grid, region, count, 8, Rule::Meaning(rule)).unwrap();
+            run(sink.clone());
+            (sink.clone(), sink.take::<f64>().unwrap(), None)
+        } else {
+            let rule = Meaning::masked(&DataType::U32, &nothing, converter(&DataType::U32, &DataType::F64)).unwrap();
+            let sink = FixedSink::masked::<f64>(grid, region, count, rule).unwrap();
+            run(sink.clone());
+            (sink.clone(), sink.take::<f64>().unwrap(), sink.take_marks())
+        };
+        drop(sink);
+        for (n, got) in values.iter().enumerate() {
+            let mut rest = n;
+            let mut index = start.clone();
+            for (i, length) in index.iter_mut().zip(&shape).rev() {
+                *i += (rest % length) as u64;
+                rest /= length;
+            }
+            let stored = f64::from(value(&index));
+            let line = if shape.len() == 1 { start[0] } else { index[0] };
+            let wanted = if meaning == 1 { stored * 2.0 + line as f64 } else { stored };
+            assert_eq!(*got, wanted, "at {index:?} of {region}, {order:?}");
+            assert!(marks.as_ref().is_none_or(|marks| (marks[n] == 0) == (value(&index) == value(&start))), "at {index:?} of {region}, {order:?}");
+        }
+        return;
+    }
     let slice = |n: usize| Slice::new(0, Some((n * step.unsigned_abs()) as isize), step);
     if convert {
         let mut view = out.view_mut();
@@ -217,7 +252,22 @@ fn rows_of_another_length_are_refused() {
             let finish = Finish::Predictor { sample: 1, row, stride: 1, swap: false };
             let claim = sink.claim(0, &order, &mut place).unwrap();
             assert!(claim.place(&Decoded { bytes: &vec![0; bytes], finish: &finish, order: &order, validity: None }, &mut scratch).is_err());
-            sink.claimed[0].store(0, Ordering::Relaxed);
         }
     });
+}
+
+#[test]
+fn blocks_are_whole_elements() {
+    for element in [1, 3, 4, 12, BLOCK, BLOCK + 4] {
+        let end = element * 9000;
+        let mut at = 0;
+        in_blocks(false, element, 0..end, |block, done| {
+            assert_eq!((block.start, done), (at, at));
+            assert!(block.len().is_multiple_of(element) && !block.is_empty() && (block.len() <= BLOCK || block.len() == element));
+            at = block.end;
+            Ok(block.len())
+        })
+        .unwrap();
+        assert_eq!(at, end);
+    }
 }

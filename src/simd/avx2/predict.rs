@@ -189,10 +189,12 @@ impl<const N: usize, const P: usize> Lanes<N, P> {
         for part in parts {
             store(lanes.next(load(part)), part);
         }
-        let mut last = [0; 32];
-        last[..rest.len()].copy_from_slice(rest);
-        store(lanes.next(load(&last)), &mut last);
-        rest.copy_from_slice(&last[..rest.len()]);
+        if !rest.is_empty() {
+            let mut last = [0; 32];
+            last[..rest.len()].copy_from_slice(rest);
+            store(lanes.next(load(&last)), &mut last);
+            rest.copy_from_slice(&last[..rest.len()]);
+        }
     }
 
     #[inline]
@@ -205,10 +207,12 @@ impl<const N: usize, const P: usize> Lanes<N, P> {
         for (from, to) in from.iter().zip(to) {
             store(lanes.next(ordered(load(from))), to);
         }
-        let mut last = [0; 32];
-        last[..source.len()].copy_from_slice(source);
-        store(lanes.next(ordered(load(&last))), &mut last);
-        target.copy_from_slice(&last[..source.len()]);
+        if !source.is_empty() {
+            let mut last = [0; 32];
+            last[..source.len()].copy_from_slice(source);
+            store(lanes.next(ordered(load(&last))), &mut last);
+            target.copy_from_slice(&last[..source.len()]);
+        }
     }
 }
 
