@@ -65,6 +65,10 @@ impl Meaning {
     pub(crate) fn stored(&self) -> usize {
         self.stored
     }
+    /// Whether what comes out depends on the index of the first axis.
+    pub(crate) fn has_lines(&self) -> bool {
+        matches!(&self.values, Values::Scaled { scaling, .. } if scaling.lines.len() > 1)
+    }
     /// Clears the marks of elements that are not valid.
     pub(crate) fn mark(&self, elements: &[u8], marks: &mut [u8]) {
         for (test, value) in &self.tests {

@@ -509,7 +509,9 @@ impl<'a> Claim<'a> {
             // Rows go along the last axis of the array: marks stand one behind the other there, and the first axis has one index.
             inner.retain(|l| l.length != 1);
             inner.push(row);
-            if matches!(sink.rule, Rule::Meaning(_)) && (row.place != 1 || row.first != 0 && self.axes.len() > 1) {
+            if let Rule::Meaning(meaning) = &sink.rule
+                && (row.place != 1 || row.first != 0 && meaning.has_lines())
+            {
                 inner.push(ONCE);
             }
         }

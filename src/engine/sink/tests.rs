@@ -147,8 +147,7 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
                 rest /= length;
             }
             let stored = f64::from(value(&index));
-            let line = if shape.len() == 1 { start[0] } else { index[0] };
-            let wanted = if meaning == 1 { stored * 2.0 + line as f64 } else { stored };
+            let wanted = if meaning == 1 { stored * 2.0 + index[0] as f64 } else { stored };
             assert_eq!(*got, wanted, "at {index:?} of {region}, {order:?}");
             assert!(marks.as_ref().is_none_or(|marks| (marks[n] == 0) == (value(&index) == value(&start))), "at {index:?} of {region}, {order:?}");
         }
