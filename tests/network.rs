@@ -59,7 +59,8 @@ impl World {
     /// Reads tiles, so many at once; how many of the reads failed.
     fn failed(&self, tiles: Range<usize>, at_once: usize) -> usize {
         let reads = stream::iter(tiles).map(|tile| self.read(tile)).buffer_unordered(at_once);
-        self.session.block_on(reads.filter(|read| std::future::ready(read.is_err())).count())
+        let told = |read: &Result<()>| read.as_ref().inspect_err(|e| eprintln!("{e}")).is_err();
+        self.session.block_on(reads.filter(|read| std::future::ready(told(read))).count())
     }
 
     fn stats(&self) -> HostStats {

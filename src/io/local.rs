@@ -155,16 +155,13 @@ impl Files {
     ///
     /// As [`read`](Self::read), but the file is not kept open: that would close others which are asked for again.
     pub(super) fn read_once(&self, path: &Path, url: &str, most: u64, buffer: &mut Vec<u8>) -> Result<Option<usize>> {
-        let failed = |e: io::Error| Error::storage(e.to_string()).in_object(url);
         let mut again = READ_AGAIN;
         loop {
-            if stamp(path, url)?.is_none() {
-                return Ok(None);
-            }
+            let Some(before) = stamp(path, url)? else { return Ok(None) };
             let Some(file) = open_file(path, url)? else { return Ok(None) };
-            let stamp = Stamp::of(&file.metadata().map_err(failed)?);
-            Limits::check("bytes of a whole object", stamp.size, most).map_err(|e| e.in_object(url))?;
-            let open = Open { file, stamp, version: self.unversioned.clone(), view: None };
+            Limits::check("bytes of a whole object", before.size, most).map_err(|e| e.in_object(url))?;
+            // Of the state that its name had, or the read tells that it is not: what was replaced may be cut short before it is looked at.
+            let open = Open { file, stamp: before, version: self.unversioned.clone(), view: None };
             match open.read(&(0..open.stamp.size), url, buffer)? {
                 Ok(Held::Buffer(length)) => return Ok(Some(length)),
                 Ok(Held::View(_)) => return Err(Error::storage("a file that is not mapped was viewed").in_object(url)),
@@ -177,15 +174,28 @@ impl Files {
     /// The open file, opened anew where the path names another one by now.
     fn open(&self, path: &Path, url: &str) -> Result<Option<Arc<Open>>> {
         let failed = |e: io::Error| Error::storage(e.to_string()).in_object(url);
-        let Some(stamp) = stamp(path, url)? else { return Ok(None) };
+        let Some(mut before) = stamp(path, url)? else { return Ok(None) };
         let mut files = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = files.get(path).filter(|open| open.stamp == stamp) {
+        if let Some(open) = files.get(path).filter(|open| open.stamp == before) {
             return Ok(Some(open.clone()));
         }
         drop(files);
 
-        let Some(file) = open_file(path, url)? else { return Ok(None) };
-        let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+        let mut again = READ_AGAIN;
+        let (file, stamp) = loop {
+            let Some(file) = open_file(path, url)? else { return Ok(None) };
+            let now = Stamp::of(&file.metadata().map_err(failed)?);
+            // What was replaced between the two may be cut short by now: it is of no state that the name ever had.
+            if now == before {
+                break (file, now);
+            }
+            if again == 0 {
+                return Err(changed(&ObjectKey::new(url), &before.version(), &now.version()));
+            }
+            again -= 1;
+            let Some(named) = stamp(path, url)? else { return Ok(None) };
+            before = named;
+        };
         let view = match self.map {
             Some(_) if stamp.size == 0 => Some(Bytes::new()),
             Some(map) => Some(map(&file).map_err(failed)?),
