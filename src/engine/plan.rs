@@ -220,7 +220,7 @@ impl Planned {
 const READ_AT_ONCE: u64 = 512 << 10;
 /// Fewer are not worth a call of their own.
 const WORTH_READING: u64 = 64 << 10;
-/// A gap up to this is read over: what stands between the tiles of a COG are 8 bytes.
+/// A gap up to this is read over: what stands between neighbouring chunks is often some bytes of bookkeeping.
 const SMALL_GAP: u64 = 4 << 10;
 /// What is read together decodes to so many bytes at most, that no thread is left with much while others have nothing.
 const DECODED_AT_ONCE: u64 = 4 << 20;
