@@ -30,6 +30,7 @@ pub use manifest::{
     ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
     ReferenceTables, Shards,
 };
+#[cfg(feature = "read")]
 pub(crate) use manifest::{Found, HereShard, Shard};
 pub use meta::{ArrayMeta, Dim, RawJson};
 pub use object::{ByteSpan, ObjectKey, Secret, without_secrets};

@@ -32,6 +32,7 @@ pub use shuffle::shuffle;
 pub use stream::{copy_streaming, streaming_fence};
 pub use swap::reverse_bits;
 
+#[cfg(feature = "blosc")]
 pub(crate) use bits::transpose8;
 
 /// The kernels: a function that takes the best level, and a method for each level.
