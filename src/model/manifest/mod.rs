@@ -12,6 +12,7 @@ mod table;
 pub use keys::{KeyNames, ObjectMap, Reference};
 pub use references::{ReadReferences, ReferenceTables};
 pub use shards::Shards;
+#[cfg(feature = "read")]
 pub(crate) use shards::{HereShard, Shard};
 pub use table::{ChunkTable, Column};
 
