@@ -454,39 +454,3 @@ fn malformed_sizes_hold_no_memory() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
-
-/// What fuzzing found, given to the target that found it: `fuzz_TARGET_WHAT.bin`.
-#[test]
-fn fuzz_finds_hold_no_memory() {
-    use swath::{codec, format};
-    let _alone = alone();
-    let mut count = 0;
-    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/bad")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let Some(target) = name.strip_prefix("fuzz_") else { continue };
-        let data = std::fs::read(&path).unwrap();
-        let body: fn(&[u8]) = match target {
-            t if t.starts_with("chain_") => codec::fuzzing::chain,
-            t if t.starts_with("codec_") => |data| data.split_first().into_iter().for_each(|(which, rest)| codec::fuzzing::codec(*which, rest)),
-            t if t.starts_with("tiff_open_") => format::tiff::fuzzing::open,
-            t if t.starts_with("geokeys_") => format::tiff::fuzzing::geokeys,
-            t if t.starts_with("gdal_metadata_") => format::tiff::fuzzing::gdal_metadata,
-            t if t.starts_with("auxiliary_") => format::tiff::fuzzing::auxiliary,
-            t if t.starts_with("wkt_") => format::tiff::fuzzing::wkt,
-            t if t.starts_with("round_trip_") => codec::fuzzing::round_trip,
-            t if t.starts_with("conventions_") => format::zarr::fuzzing::conventions,
-            t if t.starts_with("zarr_v2_") => format::zarr::fuzzing::v2,
-            t if t.starts_with("zarr_v3_") => format::zarr::fuzzing::v3,
-            t if t.starts_with("zarr_consolidated_") => format::zarr::fuzzing::consolidated,
-            t if t.starts_with("references_") => format::zarr::fuzzing::references,
-            t if t.starts_with("archive_") => format::zarr::fuzzing::archive,
-            t if t.starts_with("shard_index_") => format::zarr::fuzzing::shard_index,
-            other => panic!("no target is known for {other}"),
-        };
-        let ((), peak) = peak_of(|| body(&data));
-        assert!(peak <= HOSTILE, "{name}: {peak} bytes held");
-        count += 1;
-    }
-    assert!(count > 0);
-}

@@ -1,7 +1,3 @@
 //! The XML beside an image, `.aux.xml`.
 #![no_main]
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    swath::format::tiff::fuzzing::auxiliary(data);
-});
+swath_fuzz::target!(auxiliary);

@@ -1,7 +1,3 @@
 //! A reference file.
 #![no_main]
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    swath::format::zarr::fuzzing::references(data);
-});
+swath_fuzz::target!(references);

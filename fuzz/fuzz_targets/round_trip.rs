@@ -1,7 +1,3 @@
 //! Elements that are encoded and decoded again.
 #![no_main]
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    swath::codec::fuzzing::round_trip(data);
-});
+swath_fuzz::target!(round_trip);

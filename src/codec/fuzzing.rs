@@ -32,10 +32,8 @@ fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
     }
 }
 
-/// Codec number `which` (modulo their count) on these bytes, of which the first two say how long the chunk is.
-pub fn codec(which: u8, data: &[u8]) {
-    let Some((length, data)) = data.split_first_chunk::<2>() else { return };
-    let length = u64::from(u16::from_le_bytes(*length));
+/// Codec number `which` (modulo their count), the type of its elements, and the samples of a pixel.
+fn of_table(which: u8) -> Option<(CodecSpec, DataType, u64)> {
     let jpeg = |samples, bits| CodecSpec::Jpeg { tables: None, color: JpegColor::ToRgb, samples, bits };
     let other = |name: &str| CodecSpec::Other { name: name.into(), configuration: RawJson::default() };
     let table = [
@@ -94,7 +92,25 @@ pub fn codec(which: u8, data: &[u8]) {
         (other("json2"), DataType::Text, 1),
     ];
     let count = u8::try_from(table.len()).unwrap_or(u8::MAX);
-    let Some((spec, data_type, samples)) = table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0))) else { return };
+    table.into_iter().nth(usize::from(which.checked_rem(count).unwrap_or(0)))
+}
+
+/// The most bytes that the decoder of codec number `which` may hold beside the input and a chunk of these targets.
+#[must_use]
+pub fn working_memory(which: u8) -> usize {
+    match of_table(which) {
+        // The caps that `jpegxl.rs`, `webp.rs` and `lzma.rs` set.
+        Some((CodecSpec::JpegXl { .. } | CodecSpec::Webp { .. } | CodecSpec::Xz, ..)) => 66 << 20,
+        Some((CodecSpec::Jpeg2000 { .. } | CodecSpec::Png { .. }, ..)) => 16 << 20,
+        _ => 1 << 20,
+    }
+}
+
+/// Codec number `which` (modulo their count) on these bytes, of which the first two say how long the chunk is.
+pub fn codec(which: u8, data: &[u8]) {
+    let Some((length, data)) = data.split_first_chunk::<2>() else { return };
+    let length = u64::from(u16::from_le_bytes(*length));
+    let Some((spec, data_type, samples)) = of_table(which) else { return };
     let image = matches!(
         spec,
         CodecSpec::Jpeg { .. }

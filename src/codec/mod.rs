@@ -24,6 +24,7 @@ mod encode;
 mod fax;
 mod filters;
 mod finish;
+#[cfg(any(test, feature = "__fuzz"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(any(feature = "jpeg", feature = "webp", feature = "lerc", feature = "jxl", feature = "jpeg2000", feature = "png"))]

@@ -9,6 +9,7 @@ mod array;
 mod chain;
 mod directory;
 mod fetched;
+#[cfg(any(test, feature = "__fuzz"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod georeference;

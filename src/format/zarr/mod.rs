@@ -29,6 +29,7 @@ mod walk;
 mod corpus;
 #[cfg(test)]
 mod corpus_values;
+#[cfg(any(test, feature = "__fuzz"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(test)]
