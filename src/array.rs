@@ -271,7 +271,7 @@ impl ChunkedArray {
             FixedSink::scoped(view, &array.inner.meta.grid, region, array.rule::<T>()?, |sink| {
                 let work = call.within(&session.io, array.start(region.clone(), Sink::Fixed(sink), call, &memory));
                 session.pool.block_on(work)
-            })
+            })?
         };
         let array = self.newest();
         match read_into(&array, output.view_mut()) {

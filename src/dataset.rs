@@ -16,7 +16,7 @@ use crate::format::reference::parse_references;
 use crate::format::tiff::TiffParser;
 use crate::group::Group;
 use crate::io::Counters;
-use crate::model::{CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, reserve};
+use crate::model::{CodecSpec, DataType, FillValue, Got, Limits, ObjectKey, ObjectMap, Parser, Reference, Step, Want, zeroed};
 use crate::trace::Span;
 
 /// What was opened.
@@ -164,8 +164,7 @@ impl Session {
             },
         };
         let chain = Chain::compile(&[CodecSpec::Deflate], &DataType::U8, &FillValue::ZERO, &self.inner.registry, limits)?;
-        let mut plain = reserve::<u8>("archive member", length)?;
-        plain.resize(length, 0);
+        let mut plain = zeroed(length)?;
         let shape = [*size];
         let context = ChunkContext::new(&shape, &DataType::U8, limits);
         with_scratch(|scratch| chain.decode(&bytes, &context, &mut scratch.codec, &mut Output::Exact(&mut plain)))?;

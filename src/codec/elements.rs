@@ -120,10 +120,10 @@ impl Codec for Vlen {
         bytes.clear();
         let wanted = Limits::check("max_chunk_bytes", rest.len() as u64, chunk.limits.max_chunk_bytes)?;
         if offsets.capacity() <= size(count) {
-            *offsets = reserve("text offsets", size(count).saturating_add(1))?;
+            *offsets = reserve(size(count).saturating_add(1))?;
         }
         if bytes.capacity() < wanted {
-            *bytes = reserve("text", wanted)?;
+            *bytes = reserve(wanted)?;
         }
         offsets.push(0);
         for _ in 0..count {

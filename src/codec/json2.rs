@@ -27,8 +27,8 @@ impl Codec for Json2 {
         if chunk.elements()? > wanted {
             return Err(Error::codec("json2", "the data ends early"));
         }
-        texts.offsets = reserve("text offsets", chunk.elements()?.saturating_add(1))?;
-        texts.bytes = reserve("text", wanted)?;
+        texts.offsets = reserve(chunk.elements()?.saturating_add(1))?;
+        texts.bytes = reserve(wanted)?;
         texts.offsets.push(0);
         let mut json = serde_json::Deserializer::from_slice(input);
         let list = Level { texts, shape: if chunk.shape.is_empty() { &[1] } else { chunk.shape }, told: Some(chunk.shape) };

@@ -2,7 +2,7 @@
 
 use super::{shortage, surplus};
 use crate::error::{Error, Result};
-use crate::model::Limits;
+use crate::model::{Limits, grow};
 
 /// The size of what is between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +173,7 @@ fn variable(codec: &'static str) -> Error {
 
 /// Sets the length, as an error where the memory cannot be had.
 pub(super) fn resize(bytes: &mut Vec<u8>, length: usize) -> Result<()> {
-    let more = length.saturating_sub(bytes.len());
-    bytes.try_reserve(more).map_err(|_| Error::limit("memory", length as u64, 0))?;
+    grow(bytes, length.saturating_sub(bytes.len()))?;
     bytes.resize(length, 0);
     Ok(())
 }

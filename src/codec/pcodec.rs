@@ -4,7 +4,7 @@ use pco::standalone::simple_decompress_into;
 
 use super::{ChunkContext, Codec, Output, Scratch, shortage, surplus};
 use crate::error::{Error, Result};
-use crate::model::{DataType, reserve};
+use crate::model::{DataType, zeroed};
 
 #[derive(Debug)]
 pub(super) struct Pcodec {
@@ -41,8 +41,7 @@ impl Codec for Pcodec {
 
 fn numbers<T: pco::data_types::Number + bytemuck::Pod>(input: &[u8], out: &mut [u8]) -> Result<()> {
     let count = out.len().checked_div(size_of::<T>()).unwrap_or(0);
-    let mut decoded: Vec<T> = reserve("pcodec numbers", count)?;
-    decoded.resize(count, T::zeroed());
+    let mut decoded: Vec<T> = zeroed(count)?;
     let progress = simple_decompress_into(input, &mut decoded).map_err(|e| Error::codec("pcodec", e.to_string()))?;
     if progress.n_processed < count {
         return Err(shortage("pcodec", progress.n_processed.saturating_mul(size_of::<T>()), out.len()));

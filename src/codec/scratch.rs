@@ -1,7 +1,7 @@
 //! What a thread keeps from chunk to chunk.
 
-use super::output::resize;
 use crate::error::Result;
+use crate::model::lengthened;
 
 /// Buffers and decompressors of one thread, used again for each chunk. Its content has no meaning between chunks, but for
 /// [`validity`](Self::validity).
@@ -42,9 +42,7 @@ impl Scratch {
             .enumerate()
             .min_by_key(|(_, b)| if b.len() < length { (true, usize::MAX.wrapping_sub(b.len())) } else { (false, b.len()) });
         let mut buffer = best.map(|(i, _)| i).map(|i| self.buffers.swap_remove(i)).unwrap_or_default();
-        if buffer.len() < length {
-            resize(&mut buffer, length)?;
-        }
+        lengthened(&mut buffer, length)?;
         Ok(buffer)
     }
     pub(super) fn give(&mut self, buffer: Vec<u8>) {

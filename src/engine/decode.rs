@@ -15,7 +15,7 @@ use super::stats::Clock;
 use super::text::TextSink;
 use crate::codec::{Chain, ChunkContext, Elements, Finish, Output, Scratch};
 use crate::error::{Error, Result};
-use crate::model::Limits;
+use crate::model::{Limits, lengthened, zeroed};
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Default)]
@@ -172,8 +172,7 @@ impl Shared {
         if chain.is_unfinished_view(bytes.len(), length) {
             return self.place(number, sink, (bytes, chain.finish()), None, scratch);
         }
-        let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
-        decoded.resize(length, 0);
+        let mut decoded = zeroed(length)?;
         chain.decode(bytes, context, &mut scratch.codec, &mut Output::Exact(&mut decoded))?;
         self.clock.decoded(start, length);
         let decoded = Bytes::from(decoded);
@@ -230,7 +229,7 @@ impl Shared {
                 Err(back) => claim = back,
             }
         }
-        let unfinished = chain.decode_unfinished(bytes, &context, codec, buffer_of(decoded, length)?)?;
+        let unfinished = chain.decode_unfinished(bytes, &context, codec, lengthened(decoded, length)?)?;
         self.clock.decoded(start, length);
         let start = Instant::now();
         let validity = codec.validity.take();
@@ -269,16 +268,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// A part of a buffer that is made longer where it is too short; its content has no meaning.
-fn buffer_of(buffer: &mut Vec<u8>, length: usize) -> Result<&mut [u8]> {
-    if buffer.len() < length {
-        buffer.clear();
-        buffer.try_reserve_exact(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
-        buffer.resize(length, 0);
-    }
-    Ok(&mut buffer[..length])
 }
 
 pub(crate) fn decoded_length(shape: &[u64], element: usize, limits: &Limits) -> Result<usize> {

@@ -5,7 +5,7 @@ use ndarray::{Array, ArrayD, Dimension, IxDyn};
 
 use super::element::Element;
 use crate::error::{Error, Result};
-use crate::model::{DataType, Endian, Limits};
+use crate::model::{DataType, Endian, Limits, reserve};
 
 /// An array of any data type, in C order and the machine's byte order.
 #[derive(Debug, Clone)]
@@ -71,9 +71,11 @@ impl DynArray {
     /// As an array of a known type and rank.
     ///
     /// # Errors
-    /// `DataType` where `T` does not hold the elements, `Region` where `D` has another rank.
+    /// `DataType` where `T` does not hold the elements, `Region` where `D` has another rank, `Limit` where there is no memory for a copy.
     pub fn to_array<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        let elements = self.as_slice::<T>()?.to_vec();
+        let stored = self.as_slice::<T>()?;
+        let mut elements = reserve(stored.len())?;
+        elements.extend_from_slice(stored);
         array(elements, &self.shape)
     }
     /// The canonical bytes of the elements: C order, little-endian; a text as its length in 32 bits, then its bytes.
@@ -132,11 +134,4 @@ pub(crate) fn array<T, D: Dimension>(elements: Vec<T>, shape: &[u64]) -> Result<
 pub(crate) fn output_bytes(shape: &[u64], element: usize, limits: &Limits) -> Result<usize> {
     let bytes = shape.iter().try_fold(element as u64, |n, m| n.checked_mul(*m)).unwrap_or(u64::MAX);
     Limits::check("max_output_bytes", bytes, limits.max_output_bytes)
-}
-
-/// A zeroed vector whose pages are touched by whoever writes them first.
-///
-/// The allocator is asked for zeroed memory in one piece, so that untouched pages cost nothing.
-pub(crate) fn zeroed<T: bytemuck::Zeroable + Clone>(count: usize) -> Result<Vec<T>> {
-    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| Error::limit("memory", (count.saturating_mul(size_of::<T>())) as u64, 0))
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Counters, PlannedRequest};
 use crate::model::{
     ChunkGrid, ChunkManifest, DataType, FillValue, Found, Got, HereShard, KeyNames, Limits, Location, Missing, ObjectKey, ObjectMap, Page, PageId,
-    PagePlace, PageSpec, Pages, PerAxis, Region, Shard, Want,
+    PagePlace, PageSpec, Pages, PerAxis, Region, Shard, Want, grow, reserve, zeroed,
 };
 
 /// The chunks that a region touches: a box of the chunk grid, counted in C order.
@@ -121,7 +121,7 @@ fn next_of<T>(list: &[T]) -> Result<u32> {
 
 impl Planned {
     fn new(chunks: ChunkBox) -> Result<Self> {
-        let parts = crate::model::reserve("parts of a read", chunks.len())?;
+        let parts = reserve(chunks.len())?;
         let (objects, numbers, bytes) = (Vec::new(), HashMap::new(), Vec::new());
         Ok(Self { chunks, parts, objects, numbers, bytes, named_at_hand: false, pages: 0, refetched: 0 })
     }
@@ -131,12 +131,15 @@ impl Planned {
             return Ok(*number);
         }
         let number = next_of(&self.objects)?;
+        grow(&mut self.objects, 1)?;
+        grow(&mut self.numbers, 1)?;
         self.objects.push(Object { key: key.clone(), at_hand: array.session.io.is_at_hand(key) });
         self.numbers.insert(key.clone(), number);
         Ok(number)
     }
     fn put(&mut self, bytes: Bytes) -> Result<u32> {
         let number = next_of(&self.bytes)?;
+        grow(&mut self.bytes, 1)?;
         self.bytes.push(bytes);
         Ok(number)
     }
@@ -257,7 +260,7 @@ impl AtHandList {
         let order = if is_sorted && count == planned.parts.len() {
             None
         } else {
-            let mut order: Vec<u32> = crate::model::reserve("parts of a read", count)?;
+            let mut order: Vec<u32> = reserve(count)?;
             order.extend(planned.parts.iter().zip(0..).filter(|(part, _)| planned.is_at_hand(part)).map(|(_, number)| number));
             if !is_sorted {
                 // Stable, and what is no range stays at the front: it takes no order of its own.
@@ -270,7 +273,7 @@ impl AtHandList {
         };
         let target = (total / PIECES).clamp(WORTH_READING, READ_AT_ONCE).min(limits.stored_in_flight / 2).min(memory / 2);
         let most_decoded = (decoded / PIECES).clamp(WORTH_LENDING, DECODED_AT_ONCE);
-        let mut list = Self { order, ends: crate::model::reserve("parts of a read", count)?, stored: 0, decoded: chunk_bytes };
+        let mut list = Self { order, ends: reserve(count)?, stored: 0, decoded: chunk_bytes };
         let mut open: Option<Piece> = None;
         for at in 0..count {
             let part = &planned.parts[list.number(at)];
@@ -439,6 +442,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
             Ok(source) => source,
             Err(page) => {
                 pages.insert(page);
+                grow(&mut unread, 1)?;
                 unread.push(number);
                 Source::Absent
             }
@@ -454,7 +458,7 @@ pub(crate) async fn plan(array: &Arc<ArrayInner>, region: &Region, counters: &Ar
         for some in ids.chunks(PAGES_AT_ONCE) {
             read_pages(array, some, &mut read, counters).await?;
         }
-        let mut still = Vec::new();
+        let mut still = reserve(unread.len())?;
         for number in unread {
             breathe(number).await;
             match read.locate(&planned.chunks.index(number), &mut planned)? {
@@ -629,8 +633,7 @@ fn decode_page(array: &ArrayInner, id: PageId, spec: &PageSpec, mut parts: Vec<B
         if !spec.chain.is_empty() {
             let length = Limits::check("max_page_bytes", spec.decoded, array.limits().max_page_bytes)?;
             let chain = Chain::compile(&spec.chain, &DataType::U64, &FillValue::ZERO, &array.session.registry, array.limits())?;
-            let mut decoded = crate::model::reserve::<u8>("page", length)?;
-            decoded.resize(length, 0);
+            let mut decoded = zeroed(length)?;
             let shape = [spec.decoded / 8];
             let context = ChunkContext::new(&shape, &DataType::U64, array.limits());
             super::decode::with_scratch(|scratch| chain.decode(part, &context, &mut scratch.codec, &mut Output::Exact(&mut decoded)))?;

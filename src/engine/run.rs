@@ -312,8 +312,7 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
     let (of_job, index) = (array.clone(), index.to_vec());
     let job = move || {
         let work = || {
-            let mut decoded = crate::model::reserve::<u8>("chunk", length)?;
-            decoded.resize(length, 0);
+            let mut decoded = crate::model::zeroed(length)?;
             let mut shape = Vec::new();
             let context = of_job.context(&index, &mut shape);
             let chain = of_job.chain(chain)?;

@@ -19,11 +19,10 @@ use ndarray::{ArrayViewMut, Dimension};
 
 use super::element::{ConvertRow, Element};
 use super::meaning::Meaning;
-use super::output::zeroed;
 use super::plan::ChunkBox;
 use crate::codec::{Finish, Scratch};
 use crate::error::{Error, Result};
-use crate::model::{AxisOrder, ChunkGrid, Region};
+use crate::model::{AxisOrder, ChunkGrid, Region, grow, lengthened, reserve, zeroed};
 use crate::simd;
 
 /// An output whose elements are alike in length.
@@ -231,7 +230,7 @@ impl FixedSink {
             return Err(Error::region("the output is smaller than the region"));
         }
         let output = Output { start, shape, strides, element, owned: Some(Box::new(buffer)) };
-        Ok(Arc::new(Self::new(output, grid, region, rule)))
+        Ok(Arc::new(Self::new(output, grid, region, rule)?))
     }
 
     /// As [`owned`](Self::owned), and which elements are valid beside them; nothing is until it is written.
@@ -255,11 +254,11 @@ impl FixedSink {
         region: &Region,
         rule: Rule,
         read: impl FnOnce(Arc<Self>) -> R,
-    ) -> R {
+    ) -> Result<R> {
         let bytes = size_of::<T>();
         let strides = view.strides().iter().map(|s| s.saturating_mul(bytes.cast_signed())).collect();
         let output = Output { start: view.as_mut_ptr().cast(), shape: view.shape().to_vec(), strides, element: bytes, owned: None };
-        let sink = Arc::new(Self::new(output, grid, region, rule));
+        let sink = Arc::new(Self::new(output, grid, region, rule)?);
         struct Close<'a>(&'a FixedSink);
         impl Drop for Close<'_> {
             fn drop(&mut self) {
@@ -269,13 +268,13 @@ impl FixedSink {
         let close = Close(&sink);
         let result = read(sink.clone());
         drop(close);
-        result
+        Ok(result)
     }
 
-    fn new(output: Output, grid: &ChunkGrid, region: &Region, rule: Rule) -> Self {
+    fn new(output: Output, grid: &ChunkGrid, region: &Region, rule: Rule) -> Result<Self> {
         let Output { start, shape, strides, element, owned } = output;
         let chunks = ChunkBox::of(grid, region);
-        Self {
+        Ok(Self {
             start,
             streamed: shape.iter().fold(element, |n, m| n.saturating_mul(*m)) >= STREAMED,
             places: c_strides(&shape, 1),
@@ -286,13 +285,13 @@ impl FixedSink {
             marks: std::ptr::null_mut(),
             region: region.clone(),
             grid: grid.clone(),
-            claimed: (0..chunks.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            claimed: bits(chunks.len())?,
             chunks,
             writers: Mutex::default(),
             idle: Condvar::new(),
             owned: Mutex::new(owned),
             owned_marks: Mutex::default(),
-        }
+        })
     }
 
     /// Asks the system for huge pages under a buffer of its own.
@@ -464,8 +463,10 @@ impl<'a> Claim<'a> {
         if self.is_empty || !is_copied || element == 0 || length == 0 || !length.is_multiple_of(element) {
             return Err(self);
         }
-        let written = (0..self.stored.div_ceil(length).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Pieces { claim: self, order, length, written })
+        match bits(self.stored.div_ceil(length)) {
+            Ok(written) => Ok(Pieces { claim: self, order, length, written }),
+            Err(_) => Err(self),
+        }
     }
 
     /// Writes the part from a decoded chunk.
@@ -542,8 +543,7 @@ impl<'a> Claim<'a> {
                             chunk.validity.map(|v| &v[(at.source + first) / element..]),
                             rows,
                         )
-                    };
-                    Ok(())
+                    }
                 }
                 finish if in_one_piece && !streamed && (!by_rows || first == 0) => {
                     // SAFETY: as above; the run is in one piece.
@@ -553,7 +553,7 @@ impl<'a> Claim<'a> {
                 finish if in_one_piece => {
                     let from = if by_rows { 0 } else { first };
                     in_blocks(by_rows, element, from..end, |block, done| {
-                        let row = sized(&mut rows.finished, block.len());
+                        let row = lengthened(&mut rows.finished, block.len())?;
                         finish.run(chunk.bytes, at.source + block.start, row, scratch)?;
                         let wanted = &row[first.saturating_sub(block.start)..];
                         // SAFETY: as above; `done` bytes of the run were written before.
@@ -568,13 +568,12 @@ impl<'a> Claim<'a> {
                 }
                 finish => {
                     let mut finished = std::mem::take(&mut rows.finished);
-                    let row = sized(&mut finished, end);
-                    let done = finish.run(chunk.bytes, at.source, row, scratch);
-                    if done.is_ok() {
+                    let done = lengthened(&mut finished, end).and_then(|row| {
+                        finish.run(chunk.bytes, at.source, row, scratch)?;
                         let validity = chunk.validity.map(|v| &v[(at.source + first) / element..]);
                         // SAFETY: as above.
-                        unsafe { copy_box(sink, inner, At { source: 0, ..at }, &row[first..], validity, rows) };
-                    }
+                        unsafe { copy_box(sink, inner, At { source: 0, ..at }, &row[first..], validity, rows) }
+                    });
                     rows.finished = finished;
                     done
                 }
@@ -614,9 +613,9 @@ impl<'a> Claim<'a> {
         let Loops { inner, rows, .. } = &mut *self.loops;
         let RowScratch { gathered, converted, marks, .. } = rows;
         let element = if element.is_empty() {
-            gathered.clear();
-            gathered.resize(stored, 0);
-            &gathered[..]
+            let zeros = lengthened(gathered, stored)?;
+            zeros.fill(0);
+            zeros
         } else {
             element
         };
@@ -626,7 +625,7 @@ impl<'a> Claim<'a> {
         if self.is_empty {
             return Ok(());
         }
-        let mark = sized(marks, 1);
+        let mark = lengthened(marks, 1)?;
         mark[0] = 1;
         if let Rule::Meaning(meaning) = &sink.rule {
             meaning.mark(element, mark);
@@ -634,7 +633,7 @@ impl<'a> Claim<'a> {
         inner.clear();
         inner.extend(self.axes.iter().map(|a| Loop { length: a.length, ..a.step }));
         let row = inner.pop().unwrap_or(ONCE);
-        let filled = sized(converted, sink.element);
+        let filled = lengthened(converted, sink.element)?;
         let mut of_first = None;
         let writer = sink.enter()?;
         nest(inner, self.start, &mut |at| {
@@ -692,7 +691,7 @@ impl Pieces<'_> {
             return Err(Error::region("a part that was written before"));
         }
         let (mut loops, mut rows) = (Vec::with_capacity(claim.axes.len()), RowScratch::default());
-        self.boxes(0, claim.start, 0, start, bytes, &mut loops, &mut rows);
+        self.boxes(0, claim.start, 0, start, bytes, &mut loops, &mut rows)?;
         if claim.sink.streamed {
             simd::streaming_fence();
         }
@@ -708,7 +707,7 @@ impl Pieces<'_> {
     /// Cuts the piece, which starts at byte `start` of the chunk, into boxes. What is looked at are the elements from byte `base` on that have one
     /// index of each of the `depth` outermost stored axes; `at` is where they go.
     #[allow(clippy::too_many_arguments, reason = "a recursion's own state")]
-    fn boxes(&self, depth: usize, at: At, base: usize, start: usize, bytes: &[u8], loops: &mut Vec<Loop>, rows: &mut RowScratch) {
+    fn boxes(&self, depth: usize, at: At, base: usize, start: usize, bytes: &[u8], loops: &mut Vec<Loop>, rows: &mut RowScratch) -> Result<()> {
         let claim = &self.claim;
         let end = start + bytes.len();
         let axis_of = |depth: usize| self.order.axes().get(depth).map(|axis| &claim.axes[*axis]);
@@ -716,9 +715,9 @@ impl Pieces<'_> {
             // A single element.
             if (start..end).contains(&base) {
                 // SAFETY: as below, of one element.
-                unsafe { copy_box(claim.sink, &[], At { source: 0, ..at }, &bytes[base - start..], None, rows) };
+                unsafe { copy_box(claim.sink, &[], At { source: 0, ..at }, &bytes[base - start..], None, rows) }?;
             }
-            return;
+            return Ok(());
         };
         let step = axis.step.source;
         // Indexes of this axis whose elements are in the piece, in part and whole.
@@ -728,14 +727,14 @@ impl Pieces<'_> {
         let one = |i: usize, loops: &mut Vec<Loop>, rows: &mut RowScratch| {
             let inner = base + i * step;
             if inside(i) && inner < end && inner + step > start {
-                self.boxes(depth + 1, At { source: 0, ..at.plus(&axis.step, i - axis.from) }, inner, start, bytes, loops, rows);
+                self.boxes(depth + 1, At { source: 0, ..at.plus(&axis.step, i - axis.from) }, inner, start, bytes, loops, rows)?;
             }
+            Ok(())
         };
         if whole_first >= whole_last {
-            (first..last).for_each(|i| one(i, loops, rows));
-            return;
+            return (first..last).try_for_each(|i| one(i, loops, rows));
         }
-        (first..whole_first).for_each(|i| one(i, loops, rows));
+        (first..whole_first).try_for_each(|i| one(i, loops, rows))?;
         let (from, to) = (whole_first.max(axis.from), whole_last.min(axis.from + axis.length));
         if from < to {
             loops.clear();
@@ -748,21 +747,21 @@ impl Pieces<'_> {
             merge(loops);
             // SAFETY: `measure` checked the part against the output's shape, and these are elements of it whose bytes are in the piece; each piece is
             // written once, and the claim is the sole right to the part; the writer keeps the buffer alive.
-            unsafe { copy_box(claim.sink, loops, At { source: 0, ..at.plus(&axis.step, from - axis.from) }, &bytes[source..], None, rows) };
+            unsafe { copy_box(claim.sink, loops, At { source: 0, ..at.plus(&axis.step, from - axis.from) }, &bytes[source..], None, rows) }?;
         }
-        (whole_last..last).for_each(|i| one(i, loops, rows));
+        (whole_last..last).try_for_each(|i| one(i, loops, rows))
     }
 }
 
 /// A single index.
 const ONCE: Loop = Loop { length: 1, source: 0, target: 0, place: 0, first: 0 };
 
-/// A part of a buffer that is made longer where it is too short; its content has no meaning.
-fn sized(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
-    if buffer.len() < length {
-        buffer.resize(length, 0);
-    }
-    &mut buffer[..length]
+/// A bit for each of so many.
+fn bits(count: usize) -> Result<Vec<AtomicU64>> {
+    let words = count.div_ceil(64);
+    let mut bits = reserve(words)?;
+    bits.extend((0..words).map(|_| AtomicU64::new(0)));
+    Ok(bits)
 }
 
 /// Cuts a range into blocks of whole elements, unless it is a row; `each` gets a block and how many bytes came out of those before.
@@ -816,7 +815,7 @@ fn nest(loops: &[Loop], at: At, each: &mut impl FnMut(At)) {
 /// # Safety
 /// Wherever the loops lead from `at` on, there is an element in `from` (and `validity`, whose places are those of `from` in elements) and in the
 /// output; nobody else touches that part of the output.
-unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validity: Option<&[u8]>, scratch: &mut RowScratch) {
+unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validity: Option<&[u8]>, scratch: &mut RowScratch) -> Result<()> {
     let (element, stored) = (sink.element, sink.source_element());
     let (row, outer) = loops.split_last().map_or((ONCE, loops), |(row, outer)| (*row, outer));
     let source_step = if row.length == 1 { stored } else { row.source };
@@ -824,12 +823,19 @@ unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validi
     let in_one_piece = step == element.cast_signed();
     let streamed = sink.streamed && in_one_piece && row.length * element >= STREAMED_RUN;
     let RowScratch { gathered, converted, marks, .. } = scratch;
+    let is_copied = matches!(sink.rule, Rule::Copy);
+    let gathered = lengthened(gathered, if is_copied || source_step == stored { 0 } else { row.length * stored })?;
+    let converted = lengthened(converted, if is_copied || in_one_piece { 0 } else { row.length * element })?;
+    marks.clear();
+    if let Rule::Meaning(_) = sink.rule {
+        grow(marks, row.length)?;
+    }
     nest(outer, at, &mut |at| {
         let from = &from[at.source..];
         // SAFETY: row by row inside of the box, as the caller promises.
         unsafe {
             let to = sink.start.offset(at.target);
-            if matches!(sink.rule, Rule::Copy) {
+            if is_copied {
                 if streamed && source_step == stored {
                     simd::copy_streaming(&from[..row.length * element], std::slice::from_raw_parts_mut(to, row.length * element));
                     return;
@@ -839,11 +845,10 @@ unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validi
             let from = if source_step == stored {
                 &from[..row.length * stored]
             } else {
-                let gathered = sized(gathered, row.length * stored);
                 copy_strided(gathered.as_mut_ptr(), stored.cast_signed(), from, source_step, row.length, stored);
                 &*gathered
             };
-            let out = if in_one_piece { std::slice::from_raw_parts_mut(to, row.length * element) } else { sized(converted, row.length * element) };
+            let out = if in_one_piece { std::slice::from_raw_parts_mut(to, row.length * element) } else { &mut *converted };
             match &sink.rule {
                 Rule::Copy => {}
                 Rule::Convert(convert, _) => convert(from, out),
@@ -861,10 +866,11 @@ unsafe fn copy_box(sink: &FixedSink, loops: &[Loop], at: At, from: &[u8], validi
                 }
             }
             if !in_one_piece {
-                copy_strided(to, step, &converted[..row.length * element], element, row.length, element);
+                copy_strided(to, step, converted, element, row.length, element);
             }
         }
     });
+    Ok(())
 }
 
 /// Copies `count` elements between two strides.

@@ -22,7 +22,7 @@ pub(crate) struct TextSink {
 impl TextSink {
     pub(crate) fn new(region: &Region, fill: &[u8], most: u64) -> Result<Self> {
         let count = Limits::check("max_output_bytes", region.len().saturating_mul(size_of::<Option<Bytes>>() as u64), most)?;
-        let mut elements = reserve("text elements", count / size_of::<Option<Bytes>>())?;
+        let mut elements = reserve(count / size_of::<Option<Bytes>>())?;
         elements.resize(elements.capacity(), None);
         let held = AtomicU64::new(0);
         Ok(Self { region: region.clone(), elements: Mutex::new(elements), fill: Bytes::copy_from_slice(fill), held, most })

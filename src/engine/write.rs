@@ -134,7 +134,7 @@ impl Target {
         let mut shape = self.sizes(index)?;
         shape.extend(&elements.shape()[rank..]);
         let length: usize = shape.iter().product();
-        let mut out = reserve::<T>("chunk", length)?;
+        let mut out = reserve::<T>(length)?;
         let fill: Vec<T> = self.meta.fill_value.bytes().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
         if fill.is_empty() {
             out.resize(length, T::zeroed());
@@ -147,7 +147,9 @@ impl Target {
             target.slice_axis_inplace(Axis(axis), Slice::from(0..usize::try_from(length).unwrap_or(usize::MAX)));
         }
         target.assign(&from.permuted_axes(axes));
-        Ok(Cut::Fixed(bytemuck::cast_slice(&out).to_vec()))
+        let mut bytes = reserve(size_of_val(&out[..]))?;
+        bytes.extend_from_slice(bytemuck::cast_slice(&out));
+        Ok(Cut::Fixed(bytes))
     }
 
     /// As [`cut_fixed`](Self::cut_fixed), of elements that differ in length.

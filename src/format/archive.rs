@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::zarr::check_name;
 use crate::error::{Error, Result};
-use crate::model::{ByteSpan, Got, Limits, ObjectKey, Parser, Reference, Step, Want, reserve};
+use crate::model::{ByteSpan, Got, Limits, ObjectKey, Parser, Reference, Step, Want, grow, reserve};
 
 /// Archives up to this size are read whole.
 pub const WHOLE_BYTES: u64 = 8 << 20;
@@ -217,7 +217,7 @@ impl ArchiveParser {
 
     fn finish(&self, members: Vec<Member>, size: u64, whole: Option<Bytes>) -> Result<State> {
         let mut map = HashMap::new();
-        map.try_reserve(members.len()).map_err(|_| Error::limit("max_references", members.len() as u64, 0))?;
+        grow(&mut map, members.len())?;
         for member in members {
             let data = member.data.ok_or_else(|| malformed("a member without a local header"))?;
             let span = self.range(data, member.stored)?;
@@ -269,7 +269,7 @@ fn parse_directory(list: &[u8], directory: Directory) -> Result<Vec<Member>> {
     let cut = || malformed("the central directory is cut off");
     // An entry has at least 46 bytes, so what is reserved is in proportion.
     let most = directory.entries.min((list.len() as u64).div_ceil(46));
-    let mut members = reserve("max_references", usize::try_from(most).unwrap_or(usize::MAX))?;
+    let mut members = reserve(usize::try_from(most).unwrap_or(usize::MAX))?;
     let mut rest = list;
     for _ in 0..directory.entries {
         let field = |at: usize, width: usize| number(rest, at, width).ok_or_else(cut);

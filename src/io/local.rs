@@ -14,7 +14,7 @@ use lru::LruCache;
 use super::options::MapFile;
 use super::request::{Part, Told};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Limits, ObjectKey, reserve};
+use crate::model::{Limits, ObjectKey, lengthened};
 
 /// Files kept open.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -257,19 +257,10 @@ pub(super) fn slice(bytes: &Bytes, range: &Range<u64>) -> Option<Bytes> {
 /// Fills the beginning of a buffer, which grows as it must: how many bytes. The outer result is the file's, the inner one the allocator's.
 fn read_exact_at(file: &File, range: &Range<u64>, buffer: &mut Vec<u8>) -> io::Result<Result<usize>> {
     let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-    if buffer.len() < length {
-        buffer.clear();
-        if buffer.capacity() < length {
-            // Not grown in place: what it holds is not needed.
-            *buffer = match reserve::<u8>("bytes of a read", length) {
-                Ok(buffer) => buffer,
-                Err(e) => return Ok(Err(e)),
-            };
-        }
-        buffer.resize(length, 0);
+    match lengthened(buffer, length) {
+        Ok(room) => fill_at(file, room, range.start).map(|()| Ok(length)),
+        Err(e) => Ok(Err(e)),
     }
-    fill_at(file, &mut buffer[..length], range.start)?;
-    Ok(Ok(length))
 }
 
 #[cfg(unix)]

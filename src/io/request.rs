@@ -24,7 +24,7 @@ use super::local::{changed, slice};
 use super::options::NetworkOptions;
 use super::paced::{Body, Paced};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Limits, ObjectKey, if_match, version};
+use crate::model::{Limits, ObjectKey, grow, if_match, version};
 
 /// The largest object taken whole from a server that ignores ranges.
 pub(super) const MOST_WHOLE: u64 = 64 << 20;
@@ -341,7 +341,7 @@ impl Asker<'_> {
                     None => Error::new(ErrorKind::RangeUnsupported).into(),
                 });
             }
-            out.try_reserve(piece.len()).map_err(|_| Error::limit("memory", piece.len() as u64, 0))?;
+            grow(&mut out, piece.len())?;
             out.extend_from_slice(&piece);
         }
         if length.is_some_and(|length| length != out.len() as u64) {

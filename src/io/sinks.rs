@@ -7,7 +7,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::request::{Sink, Told};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::reserve;
+use crate::model::{grow, reserve, zeroed};
+
+/// What is allocated on the word of a head: longer bodies make their buffer grow as they come.
+const BELIEVED: usize = 8 << 20;
 
 /// A buffer being filled. Bytes that come in one piece are handed on as they are.
 #[derive(Default)]
@@ -26,15 +29,12 @@ impl Filling {
         let buffer = match &mut self.joined {
             Some(buffer) => buffer,
             None => {
-                let mut buffer = reserve::<u8>("bytes of a range", length)?;
+                let mut buffer = reserve::<u8>(length.min(BELIEVED).max(self.piece.len()))?;
                 buffer.extend_from_slice(&std::mem::take(&mut self.piece));
                 self.joined.insert(buffer)
             }
         };
-        let wanted = buffer.len() + piece.len();
-        if wanted > buffer.capacity() {
-            buffer.try_reserve(piece.len()).map_err(|_| Error::limit("memory", wanted as u64, 0))?;
-        }
+        grow(buffer, piece.len())?;
         buffer.extend_from_slice(&piece);
         Ok(())
     }
@@ -42,7 +42,10 @@ impl Filling {
         self.joined.as_ref().map_or(self.piece.len(), Vec::len)
     }
     fn finish(self) -> Bytes {
-        self.joined.map_or(self.piece, Bytes::from)
+        self.joined.map_or(self.piece, |mut whole| {
+            whole.shrink_to_fit();
+            Bytes::from(whole)
+        })
     }
 }
 
@@ -109,9 +112,7 @@ impl Slab {
         let end = told.size.unwrap_or(u64::MAX);
         let length = |range: &Range<u64>| usize::try_from(range.end.min(end) - range.start.min(end)).unwrap_or(usize::MAX);
         let total = self.ranges.iter().try_fold(0_usize, |sum, range| sum.checked_add(length(range))).unwrap_or(usize::MAX);
-        let mut buffer = reserve::<u8>("bytes of a range", total)?;
-        buffer.resize(total, 0);
-        let mut rest = BytesMut::from(Bytes::from(buffer));
+        let mut rest = BytesMut::from(Bytes::from(zeroed::<u8>(total)?));
         Ok(self.ranges.iter().map(|range| rest.split_to(length(range))).collect())
     }
 }

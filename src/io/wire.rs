@@ -27,7 +27,7 @@ use super::host::{FailureKind, http_date, retry_after};
 use super::options::{NetworkOptions, Redirects};
 use super::sign::{Grant, Signing, merge_query};
 use crate::error::{Error, Result};
-use crate::model::Limits;
+use crate::model::{Limits, grow};
 
 /// Redirects followed.
 const MOST_HOPS: usize = 5;
@@ -218,6 +218,7 @@ impl Service {
         while let Some(piece) = tokio::time::timeout(self.first_byte, stream.next()).await.map_err(|_| Lost::stalled(0, self.first_byte))? {
             let piece = piece.map_err(|e| Lost::of(&e))?;
             Limits::check("bytes of a listing", (whole.len() + piece.len()) as u64, LISTING_BYTES)?;
+            grow(&mut whole, piece.len())?;
             whole.extend_from_slice(&piece);
         }
         Ok(HttpResponse::from_parts(parts, Bytes::from(whole).into()))

@@ -1,5 +1,10 @@
 //! Bounds on everything whose size comes from outside.
 
+use std::collections::{HashMap, TryReserveError};
+use std::hash::{BuildHasher, Hash};
+
+use bytemuck::Zeroable;
+
 use crate::error::{Error, Result};
 
 /// The bounds that every size from outside passes before anything is allocated.
@@ -78,14 +83,139 @@ impl Limits {
     }
 }
 
-/// An empty vector with room for `count` elements: the one way to allocate by a size from outside.
+/// An empty vector with room for `count` elements: with [`grow`] and [`zeroed`], the one way to allocate by a size from outside.
 ///
 /// # Errors
-/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the memory cannot be had.
-pub fn reserve<T>(what: &'static str, count: usize) -> Result<Vec<T>> {
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) of `memory` where it cannot be had; so too of the two others.
+pub fn reserve<T>(count: usize) -> Result<Vec<T>> {
     let mut v = Vec::new();
-    v.try_reserve_exact(count).map_err(|_| Error::limit(what, count.saturating_mul(size_of::<T>()) as u64, 0))?;
+    allow(count, size_of::<T>())?;
+    v.try_reserve_exact(count).map_err(|_| no_memory(count, size_of::<T>()))?;
     Ok(v)
+}
+
+/// Makes room for `more` elements beside those that are there. What grows step by step, up to a bound that its loop has, is moved a
+/// logarithmic number of times.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn grow<G: Growing>(into: &mut G, more: usize) -> Result<()> {
+    if into.free() >= more {
+        return Ok(());
+    }
+    allow(more, G::ELEMENT)?;
+    into.try_grow(more).map_err(|_| no_memory(more, G::ELEMENT))
+}
+
+/// A vector of `count` zeros. Large ones are pages that the system fills when they are written.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn zeroed<T: Zeroable>(count: usize) -> Result<Vec<T>> {
+    allow(count, size_of::<T>())?;
+    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| no_memory(count, size_of::<T>()))
+}
+
+/// The first `count` elements of a buffer that is used again and again, which is made longer where it is too short. Their content has no
+/// meaning.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn lengthened<T: Zeroable>(buffer: &mut Vec<T>, count: usize) -> Result<&mut [T]> {
+    if buffer.len() < count {
+        // What it holds is not moved, nor held beside the new one.
+        drop(std::mem::take(buffer));
+        *buffer = zeroed(count)?;
+    }
+    Ok(buffer.get_mut(..count).unwrap_or_default())
+}
+
+/// The elements of an iterator that knows how many it has.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn collected<T>(elements: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
+    let mut all = reserve(elements.len())?;
+    all.extend(elements);
+    Ok(all)
+}
+
+/// What [`grow`] makes room in.
+pub(crate) trait Growing {
+    /// Bytes of an element.
+    const ELEMENT: usize;
+    /// For how many more there is room.
+    fn free(&self) -> usize;
+    /// Makes room for so many more.
+    ///
+    /// # Errors
+    /// Where the memory cannot be had.
+    fn try_grow(&mut self, more: usize) -> std::result::Result<(), TryReserveError>;
+}
+
+impl<T> Growing for Vec<T> {
+    const ELEMENT: usize = size_of::<T>();
+    fn free(&self) -> usize {
+        self.capacity().saturating_sub(self.len())
+    }
+    fn try_grow(&mut self, more: usize) -> std::result::Result<(), TryReserveError> {
+        self.try_reserve(more)
+    }
+}
+
+impl<K: Eq + Hash, V, S: BuildHasher> Growing for HashMap<K, V, S> {
+    const ELEMENT: usize = size_of::<(K, V)>();
+    fn free(&self) -> usize {
+        self.capacity().saturating_sub(self.len())
+    }
+    fn try_grow(&mut self, more: usize) -> std::result::Result<(), TryReserveError> {
+        self.try_reserve(more)
+    }
+}
+
+#[cold]
+fn no_memory(count: usize, element: usize) -> Error {
+    Error::limit("memory", count.saturating_mul(element) as u64, 0)
+}
+
+/// Whether memory is to be had at all: always, but where a test says otherwise.
+#[cfg(not(feature = "__inject"))]
+#[inline(always)]
+#[allow(clippy::unnecessary_wraps, reason = "its twin fails")]
+fn allow(_: usize, _: usize) -> Result<()> {
+    Ok(())
+}
+#[cfg(feature = "__inject")]
+fn allow(count: usize, element: usize) -> Result<()> {
+    if inject::next() && count > 0 { Err(no_memory(count, element)) } else { Ok(()) }
+}
+
+/// For tests: memory that is refused at a chosen call. It counts the calls of the whole process, so such tests run one at a time.
+#[cfg(feature = "__inject")]
+#[doc(hidden)]
+pub mod inject {
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    static FAILS_AT: AtomicU64 = AtomicU64::new(0);
+
+    /// Counts anew; the call of this number, from 1 on, is refused. 0: none is.
+    pub fn fail_at(number: u64) {
+        FAILS_AT.store(0, SeqCst);
+        CALLS.store(0, SeqCst);
+        FAILS_AT.store(number, SeqCst);
+    }
+
+    /// Calls since [`fail_at`].
+    #[must_use]
+    pub fn calls() -> u64 {
+        CALLS.load(SeqCst)
+    }
+
+    pub(super) fn next() -> bool {
+        let number = CALLS.fetch_add(1, SeqCst) + 1;
+        number == FAILS_AT.load(SeqCst)
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +224,19 @@ mod tests {
 
     #[test]
     fn an_impossible_size_is_an_error() {
-        assert!(reserve::<u64>("test", usize::MAX / 16).is_err());
+        let memory = |asked| Some(crate::ErrorKind::Limit { what: "memory", asked, allowed: 0 });
+        let kind = |e: Error| e.kind().clone();
+        assert_eq!(reserve::<u64>(usize::MAX / 16).err().map(kind), memory(u64::MAX / 2 - 7));
+        assert_eq!(reserve::<u64>(usize::MAX).err().map(kind), memory(u64::MAX));
+        assert_eq!(zeroed::<u8>(usize::MAX / 2).err().map(kind), memory(u64::MAX / 2));
+        let (mut list, mut map) = (vec![1_u8], HashMap::from([(1_u8, 2_u64)]));
+        assert_eq!(grow(&mut list, usize::MAX / 2).err().map(kind), memory(u64::MAX / 2));
+        assert_eq!(grow(&mut map, usize::MAX / 16).err().map(kind), memory(u64::MAX));
+        assert_eq!(lengthened(&mut list, usize::MAX / 2).err().map(kind), memory(u64::MAX / 2));
+        // And possible ones are had.
+        assert_eq!(lengthened(&mut list, 3).map(|b| b.len()).ok(), Some(3));
+        assert!(grow(&mut list, 1000).is_ok() && list.capacity() >= 1003);
+        assert_eq!(zeroed::<u16>(3).ok(), Some(vec![0; 3]));
         assert!(Limits::check("test", 10, 9).is_err());
         assert_eq!(Limits::check("test", 9, 9).ok(), Some(9));
     }

@@ -25,7 +25,11 @@ pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCod
 pub use compression::{BloscCompressor, Compression};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
+#[cfg(feature = "__inject")]
+#[doc(hidden)]
+pub use limits::inject;
 pub use limits::{Limits, reserve};
+pub(crate) use limits::{collected, grow, lengthened, zeroed};
 pub use manifest::{
     ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
     ReferenceTables, Shards,

@@ -1,5 +1,8 @@
 //! How far a chunk reaches, told by where the others start: its length is then better left unread.
 
+use super::{collected, reserve};
+use crate::error::Result;
+
 /// What tells how far a chunk reaches in a table whose columns are both left where they are.
 ///
 /// A chunk is believed to end where the next larger offset of its page stands. Its length is read after all where that cannot be told:
@@ -31,15 +34,19 @@ const LEAST: u64 = 16;
 impl Reach {
     /// Offset and length of chunks that start at these offsets; [`UNKNOWN`] where the length must be read. `behind` is the offset after
     /// the last of them. An offset of 0 is a chunk that is not stored, or an end that is not known.
-    pub(super) fn spans(self, offsets: &[u64], behind: u64) -> Vec<(u64, u64)> {
+    ///
+    /// # Errors
+    /// `Limit` where there is no memory for them; so too of the two below.
+    pub(super) fn spans(self, offsets: &[u64], behind: u64) -> Result<Vec<(u64, u64)>> {
         match self {
             Self::Leader(_) => up_to_next_stored(offsets, behind),
             _ => self.up_to_next_larger(offsets, behind),
         }
     }
 
-    fn up_to_next_larger(self, offsets: &[u64], behind: u64) -> Vec<(u64, u64)> {
-        let mut sorted: Vec<u64> = offsets.iter().copied().chain([behind]).filter(|offset| *offset != 0).collect();
+    fn up_to_next_larger(self, offsets: &[u64], behind: u64) -> Result<Vec<(u64, u64)>> {
+        let mut sorted: Vec<u64> = reserve(offsets.len() + 1)?;
+        sorted.extend(offsets.iter().copied().chain([behind]).filter(|offset| *offset != 0));
         sorted.sort_unstable();
         let length = |offset: u64| {
             let after = sorted.partition_point(|other| *other <= offset);
@@ -52,29 +59,25 @@ impl Reach {
             }
         };
         let span = |offset: &u64| if *offset == 0 { (0, 0) } else { (*offset, length(*offset).unwrap_or(UNKNOWN)) };
-        offsets.iter().map(span).collect()
+        collected(offsets.iter().map(span))
     }
 }
 
 /// From a chunk's leader to the leader of the next one stored: the promise is that they ascend.
-fn up_to_next_stored(offsets: &[u64], behind: u64) -> Vec<(u64, u64)> {
+fn up_to_next_stored(offsets: &[u64], behind: u64) -> Result<Vec<(u64, u64)>> {
     let mut next = behind;
-    let mut spans: Vec<(u64, u64)> = offsets
-        .iter()
-        .rev()
-        .map(|offset| {
-            let length = next.checked_sub(*offset).filter(|n| *offset >= LEADER && *n > LEADER && *n <= MOST);
-            match *offset {
-                0 => (0, 0),
-                offset => {
-                    next = offset;
-                    (offset, length.unwrap_or(UNKNOWN))
-                }
+    let mut spans = collected(offsets.iter().rev().map(|offset| {
+        let length = next.checked_sub(*offset).filter(|n| *offset >= LEADER && *n > LEADER && *n <= MOST);
+        match *offset {
+            0 => (0, 0),
+            offset => {
+                next = offset;
+                (offset, length.unwrap_or(UNKNOWN))
             }
-        })
-        .collect();
+        }
+    }))?;
     spans.reverse();
-    spans
+    Ok(spans)
 }
 
 #[cfg(test)]
@@ -95,10 +98,10 @@ mod tests {
             ("of one size, no room", Reach::Exactly(90), &[100, 189, 300], 0, &[UNKNOWN, 90, UNKNOWN]),
         ];
         for (name, reach, offsets, behind, lengths) in cases {
-            let spans = reach.spans(offsets, behind);
+            let spans = reach.spans(offsets, behind).unwrap();
             assert_eq!(spans.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), offsets, "{name}");
             assert_eq!(spans.iter().map(|(_, length)| *length).collect::<Vec<_>>(), lengths, "{name}");
         }
-        assert_eq!(Reach::Next(u64::MAX).spans(&[1, MOST + 2], 0), [(1, UNKNOWN), (MOST + 2, UNKNOWN)]);
+        assert_eq!(Reach::Next(u64::MAX).spans(&[1, MOST + 2], 0).unwrap(), [(1, UNKNOWN), (MOST + 2, UNKNOWN)]);
     }
 }

@@ -86,7 +86,7 @@ impl Encode for Blosc {
         let flags = format << 5 | NOT_SPLIT | shuffle;
         let blocks = input.len().div_ceil(block);
         let table = blocks.saturating_mul(4);
-        let mut out = reserve::<u8>("a Blosc container", HEADER.saturating_add(table).saturating_add(input.len()))?;
+        let mut out = reserve::<u8>(HEADER.saturating_add(table).saturating_add(input.len()))?;
         out.resize(HEADER.saturating_add(table), 0);
         let mut shuffled = vec![0; if shuffle == 0 { 0 } else { block }];
         let mut starts = Vec::with_capacity(table);

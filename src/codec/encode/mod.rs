@@ -103,7 +103,7 @@ impl Encoder {
 fn variable(elements: &Elements) -> Result<Vec<u8>> {
     let number =
         |n: usize| u32::try_from(n).map(u32::to_le_bytes).map_err(|_| Error::limit("bytes of a chunk of texts", n as u64, u64::from(u32::MAX)));
-    let mut out = reserve::<u8>("texts", elements.bytes.len().saturating_add(elements.len().saturating_mul(4)).saturating_add(4))?;
+    let mut out = reserve::<u8>(elements.bytes.len().saturating_add(elements.len().saturating_mul(4)).saturating_add(4))?;
     out.extend_from_slice(&number(elements.len())?);
     for element in (0..elements.len()).filter_map(|i| elements.get(i)) {
         out.extend_from_slice(&number(element.len())?);

@@ -45,7 +45,7 @@ impl Row {
     /// A first row below a white one. A list is never longer than the data has bits, whatever the width is said to be.
     pub(super) fn new(width: u32, bits: usize) -> Result<Self> {
         let most = crate::codec::size(width).min(bits).saturating_add(8);
-        let (mut changes, mut above) = (reserve("fax row", most)?, reserve("fax row", most)?);
+        let (mut changes, mut above) = (reserve(most)?, reserve(most)?);
         changes.push(0);
         above.push(0);
         Ok(Self { width, changes, above, at: 0 })

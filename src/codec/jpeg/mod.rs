@@ -20,7 +20,7 @@ use self::standard::STANDARD_HUFFMAN;
 use super::{ChunkContext, Codec, Output, Scratch, image};
 use crate::error::{Error, Result};
 use crate::model::jpeg::{Frame, START, Segments};
-use crate::model::{JpegColor, Limits, reserve};
+use crate::model::{JpegColor, Limits, grow, zeroed};
 
 #[derive(Debug)]
 pub(super) struct Jpeg {
@@ -95,7 +95,7 @@ impl Codec for Jpeg {
         stream.clear();
         let body = body.unwrap_or(input);
         let length = tables.len().saturating_add(standard.len()).saturating_add(body.len()).saturating_add(START.len());
-        stream.try_reserve(length).map_err(|_| Error::limit("memory", length as u64, 0))?;
+        grow(&mut stream, length)?;
         for part in [&START, standard, tables, body] {
             stream.extend_from_slice(part);
         }
@@ -155,8 +155,9 @@ impl Jpeg {
         let (width, samples, size) = (usize::from(frame.width), self.samples, self.sample_size());
         let row = width.saturating_mul(samples);
         let target = output.sized("jpeg", rows.saturating_mul(row).saturating_mul(size))?;
-        let mut component = vec![0; width];
-        let mut pixels = vec![0; row];
+        // A row is 65,535 pixels at most, of the samples that the chunk has.
+        let mut component = zeroed(width)?;
+        let mut pixels = zeroed(row)?;
         let mut sums = Vec::new();
         for (y, target) in target.chunks_exact_mut(row.saturating_mul(size).max(1)).enumerate() {
             for (place, plane) in planes.iter().enumerate() {
@@ -181,8 +182,7 @@ impl Jpeg {
         let count = rows.saturating_mul(row);
         let target = output.sized("jpeg", count.saturating_mul(size))?;
         Limits::check("max_chunk_bytes", (count as u64).saturating_mul(2), chunk.limits.max_chunk_bytes)?;
-        let mut samples = reserve("jpeg samples", count)?;
-        samples.resize(count, 0);
+        let mut samples = zeroed(count)?;
         // As stored, whatever the tags say: a conversion would lose something, and writers leave it out.
         lossless::decode(stream, frame, &mut samples)?;
         store(&samples, target, size);

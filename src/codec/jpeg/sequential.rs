@@ -6,7 +6,7 @@ use super::stream::{Scan, ScanComponent, Tables, ZIGZAG};
 use super::{failed, idct};
 use crate::error::{Error, Result};
 use crate::model::jpeg::Frame;
-use crate::model::{Limits, reserve};
+use crate::model::{Limits, zeroed};
 
 /// A component as decoded, at its own resolution.
 #[derive(Debug)]
@@ -102,10 +102,7 @@ impl Layout {
                 down: v,
                 quantization: usize::from(*table),
                 stride,
-                samples: reserve("jpeg samples", size).map(|mut samples| {
-                    samples.resize(size, 0);
-                    samples
-                })?,
+                samples: zeroed(size)?,
             })
         };
         let mcu: usize = frame.components.iter().map(factors).map(|(h, v)| h.saturating_mul(v)).sum();

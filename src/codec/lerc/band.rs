@@ -168,7 +168,7 @@ pub(super) fn decode<T: Value>(header: &Header, blob: &[u8], before: Option<&Mas
         return Ok(Decoded::Here(mask));
     }
     if header.least == header.most {
-        let mut values = crate::model::reserve("lerc", header.depth)?;
+        let mut values = crate::model::reserve(header.depth)?;
         values.resize(header.depth, header.least);
         constant(target, &values)?;
         return Ok(Decoded::Here(mask));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::header::{Bytes, Header};
 use super::wrong;
 use crate::error::Result;
-use crate::model::reserve;
+use crate::model::{reserve, zeroed};
 
 /// Which pixels are valid.
 #[derive(Debug, Clone)]
@@ -64,9 +64,7 @@ impl Mask {
         }
         let bytes = header.pixels().div_ceil(8);
         if header.valid == 0 {
-            let mut none = reserve("lerc mask", bytes)?;
-            none.resize(bytes, 0);
-            return Ok(Self::Some(none));
+            return Ok(Self::Some(zeroed(bytes)?));
         }
         match u32::try_from(stored) {
             Ok(stored @ 1..) => Ok(Self::of(expand(Bytes(from.take(super::size(stored))?), bytes)?, header.pixels())),
@@ -78,7 +76,7 @@ impl Mask {
 /// Runs: a 16-bit count and as many bytes, or its negative and the byte that is repeated; the least number ends them.
 fn expand(mut from: Bytes<'_>, length: usize) -> Result<Vec<u8>> {
     // A run is three bytes for 32767 at most: what the input cannot fill is not asked for.
-    let mut bits = reserve("lerc mask", length.min(from.0.len().saturating_mul(1 << 14)))?;
+    let mut bits = reserve(length.min(from.0.len().saturating_mul(1 << 14)))?;
     loop {
         let count = i16::from_le_bytes(from.array()?);
         let run = usize::from(count.unsigned_abs());

@@ -89,7 +89,7 @@ impl Codec for Lerc {
             placed.fill_alpha(target);
         }
         if masks.iter().any(|mask| !mask.is_all()) {
-            let mut validity = reserve("validity", pixels.saturating_mul(self.samples))?;
+            let mut validity = reserve(pixels.saturating_mul(self.samples))?;
             validity.resize(pixels.saturating_mul(self.samples), 1);
             match Kind::of(chunk.data_type) {
                 Some(Kind::F32) => placed.mask(f32::NOTHING, target, &mut validity),

@@ -2,7 +2,8 @@
 
 use super::header::Bytes;
 use super::{size, wrong};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::model::grow;
 
 /// The numbers of one block; the room is used again for the next.
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ impl Quants {
         let groups = self.count.div_ceil(8);
         let more = groups.saturating_sub(self.groups.len());
         if more > 0 {
-            self.groups.try_reserve(more).map_err(|_| Error::limit("memory", groups as u64, 0))?;
+            grow(&mut self.groups, more)?;
             self.groups.resize(groups, [0; 8]);
         }
         Ok(self.groups.get_mut(..groups).unwrap_or_default())

@@ -6,7 +6,7 @@ mod chroma;
 
 use super::{ChunkContext, Codec, Output, Scratch};
 use crate::error::{Error, Result};
-use crate::model::{LogLuvCoding, reserve};
+use crate::model::{LogLuvCoding, zeroed};
 
 const NAME: &str = "sgilog";
 
@@ -31,11 +31,10 @@ impl Codec for LogLuv {
         let target = output.sized(NAME, elements.saturating_mul(2))?;
         let columns = usize::try_from(columns).unwrap_or(usize::MAX).min(elements);
         let row_bytes = columns.saturating_mul(samples).saturating_mul(2).max(1);
-        let mut pixels = reserve("row of pixels", columns)?;
+        let mut pixels = zeroed(columns)?;
         let mut data = Data(input);
         for (row, to) in target.chunks_exact_mut(row_bytes).enumerate() {
-            pixels.clear();
-            pixels.resize(columns, 0u32);
+            pixels.fill(0u32);
             let whole = match self.0 {
                 LogLuvCoding::L16 => data.planes(&mut pixels, &[8, 0]),
                 LogLuvCoding::Luv32 => data.planes(&mut pixels, &[24, 16, 8, 0]),

@@ -159,13 +159,13 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
         for (axis, n) in shape.iter().enumerate() {
             view.slice_axis_inplace(ndarray::Axis(axis), slice(*n));
         }
-        FixedSink::scoped(view, grid, region, Rule::Convert(converter(&DataType::U32, &DataType::F64).unwrap(), 4), &mut run);
+        FixedSink::scoped(view, grid, region, Rule::Convert(converter(&DataType::U32, &DataType::F64).unwrap(), 4), &mut run).unwrap();
     } else {
         let mut view = copied.view_mut();
         for (axis, n) in shape.iter().enumerate() {
             view.slice_axis_inplace(ndarray::Axis(axis), slice(*n));
         }
-        FixedSink::scoped(view, grid, region, Rule::Copy, &mut run);
+        FixedSink::scoped(view, grid, region, Rule::Copy, &mut run).unwrap();
     }
     let reach = step.unsigned_abs();
     for (index, got) in copied.indexed_iter() {
@@ -237,7 +237,8 @@ fn what_was_not_written_may_be_claimed_again() {
             .unwrap();
         drop(claim);
         assert!(sink.claim(0, &order, &mut place).is_err());
-    });
+    })
+    .unwrap();
     assert_eq!(out.as_slice().unwrap(), [9; 4]);
 }
 
@@ -252,7 +253,8 @@ fn rows_of_another_length_are_refused() {
             let claim = sink.claim(0, &order, &mut place).unwrap();
             assert!(claim.place(&Decoded { bytes: &vec![0; bytes], finish: &finish, order: &order, validity: None }, &mut scratch).is_err());
         }
-    });
+    })
+    .unwrap();
 }
 
 #[test]

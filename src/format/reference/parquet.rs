@@ -13,7 +13,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use super::parquet_pages::check_pages;
 use super::target::{Base, Targets};
 use crate::error::{Error, Result};
-use crate::model::{ByteSpan, Limits, ReadReferences, Reference, reserve};
+use crate::model::{ByteSpan, Limits, ReadReferences, Reference, grow, reserve};
 
 /// Reads the tables of one array.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Columns {
 
     fn references(&self, targets: &mut Targets<'_>, most: u64) -> Result<Vec<Option<Reference>>> {
         let rows = self.paths.len().max(self.raw.len());
-        let mut all = reserve("references", rows)?;
+        let mut all = reserve(rows)?;
         let mut inline = 0_u64;
         for row in 0..rows {
             let raw = self.raw.get(row).and_then(Option::as_ref);
@@ -172,7 +172,7 @@ fn take<T: DataType, V>(
     }
     let mut values = values.into_iter().map(convert);
     let short = || Error::malformed("a parquet column of fewer values than it says");
-    into.try_reserve(count).map_err(|_| Error::limit("references", count as u64, 0))?;
+    grow(into, count)?;
     for row in 0..count {
         let present = !nullable || levels.get(row).is_some_and(|level| *level == 1);
         into.push(if present { Some(values.next().ok_or_else(short)?) } else { None });

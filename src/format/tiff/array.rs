@@ -224,7 +224,7 @@ impl RawBytes<'_> {
         let rows = rows.min(chunks);
         let size = rows.saturating_mul(8);
         let room = Limits::check("max_metadata_bytes", size, limits.max_metadata_bytes)? / 8;
-        let mut lengths = reserve("lengths of chunks", room)?;
+        let mut lengths = reserve(room)?;
         let (along_y, along_x) = match self.grid.counts() {
             [.., y, x] => ((*y).max(1), (*x).max(1)),
             _ => (1, 1),

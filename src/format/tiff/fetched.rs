@@ -90,7 +90,7 @@ impl Fetched {
             return Ok(Look::Missing);
         }
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        let mut joined = reserve::<u8>("header bytes", length)?;
+        let mut joined = reserve::<u8>(length)?;
         for (start, bytes) in self.pieces.iter().skip(first).take_while(|(start, _)| *start < range.end) {
             joined.extend_from_slice(&cut(bytes, *start, &(range.start.max(*start)..range.end)));
         }

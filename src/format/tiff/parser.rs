@@ -15,7 +15,7 @@ use super::old_jpeg;
 use super::tag::{self, FieldType, Values, number};
 use super::{Broken, TiffFile};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ByteSpan, Column, Endian, Got, Limits, ObjectKey, Parser, Step, Want};
+use crate::model::{ByteSpan, Column, Endian, Got, Limits, ObjectKey, Parser, Step, Want, reserve};
 
 /// Bytes of the first request.
 const FIRST: u64 = 32 << 10;
@@ -301,7 +301,8 @@ impl TiffParser {
             }
         };
         let values = Values { field: entry.field, endian: header.endian, bytes };
-        let numbers: Vec<u64> = values.unsigned().collect();
+        let mut numbers: Vec<u64> = reserve(usize::try_from(entry.count).unwrap_or(usize::MAX))?;
+        numbers.extend(values.unsigned());
         Ok(Some(Table { count: entry.count, column: Column::Loaded(numbers.into()) }))
     }
 

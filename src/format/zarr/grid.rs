@@ -5,7 +5,7 @@ use zarrs_metadata::v3::MetadataV3;
 
 use super::path::join;
 use crate::error::{Error, Result};
-use crate::model::{Axis, ChunkGrid, Edge, KeyNames, Missing, ObjectMap};
+use crate::model::{Axis, ChunkGrid, Edge, KeyNames, Missing, ObjectMap, grow};
 
 /// Lengths of chunks of a rectilinear grid, all axes together.
 const MAX_RECTILINEAR_CHUNKS: u64 = 1 << 20;
@@ -76,6 +76,7 @@ fn ends(runs: &[Value], left: &mut u64) -> Result<Vec<u64>> {
         };
         let (Some(length), Some(count)) = (length, count) else { return Err(bad()) };
         *left = left.checked_sub(count).ok_or_else(|| Error::limit("chunks of a rectilinear grid", count, *left))?;
+        grow(&mut ends, usize::try_from(count).unwrap_or(usize::MAX))?;
         for _ in 0..count {
             end = end.checked_add(length).ok_or_else(bad)?;
             ends.push(end);

@@ -19,6 +19,7 @@ use std::time::SystemTime;
 use super::entry::{self, Entry, Found};
 use super::name::{self, Lasting, Name};
 use crate::io::memory::is_below;
+use crate::model::reserve;
 
 const MAGIC: [u8; 8] = *b"SwathKA1";
 /// Bytes of an account: magic, sum, CRC-32 of both.
@@ -65,10 +66,11 @@ impl Folder {
     pub(super) fn read(&self, name: &Name) -> Option<Found> {
         let mut file = File::open(self.entry(name)).ok()?;
         let length = file.metadata().ok()?.len();
-        let mut bytes = Vec::new();
-        if length > self.budget || bytes.try_reserve_exact(usize::try_from(length).ok()?).is_err() {
+        if length > self.budget {
             return Some(Found::Damaged);
         }
+        // Without the memory for it the entry is not found, and stays.
+        let mut bytes = reserve(usize::try_from(length).ok()?).ok()?;
         Read::by_ref(&mut file).take(length).read_to_end(&mut bytes).ok()?;
         let found = Entry::read(bytes, name.text());
         if let Found::Entry(_) = found {

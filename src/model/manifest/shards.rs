@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{ChunkManifest, Found, Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
 use crate::error::{Error, Result};
-use crate::model::{ByteSpan, ChunkGrid, CodecSpec, ObjectKey, PerAxis, Want};
+use crate::model::{ByteSpan, ChunkGrid, CodecSpec, ObjectKey, PerAxis, Want, collected};
 
 /// Chunks inside of shards: a shard is a chunk of the outer manifest, with an index of its inner chunks at its start or end.
 #[derive(Debug, Clone)]
@@ -195,7 +195,7 @@ impl Shards {
     pub(super) fn parse_page(&self, parts: &[Bytes]) -> Result<Page> {
         let numbers = parts.first().map_or(&[][..], |b| b);
         let number = |b: &[u8]| b.try_into().map(u64::from_ne_bytes).unwrap_or(u64::MAX);
-        let spans: Vec<(u64, u64)> = numbers.chunks_exact(16).map(|row| (number(&row[..8]), number(&row[8..]))).collect();
+        let spans = collected(numbers.chunks_exact(16).map(|row| (number(&row[..8]), number(&row[8..]))))?;
         if spans.len() as u64 != self.inner_count() {
             return Err(Error::malformed("the index of a shard has another length than its inner chunks"));
         }

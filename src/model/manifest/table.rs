@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Found, Location, Missing, Page, PageId, PagePlace, PageSpec, Pages};
 use crate::error::{Error, Result};
 use crate::model::reach::{LEADER, Reach, UNKNOWN};
-use crate::model::{ByteSpan, Endian, ObjectKey, Want};
+use crate::model::{ByteSpan, Endian, ObjectKey, Want, collected};
 
 /// A table of offsets and lengths in an object: loaded, or left where it is and read by pages.
 #[derive(Debug, Clone)]
@@ -50,8 +50,8 @@ impl Column {
         let span = || ByteSpan::new(object, start.checked_add(first.checked_mul(width)?)?, count.checked_mul(width)?);
         span().map(Some).ok_or_else(|| Error::malformed("the table of chunks reaches past the end of the address space"))
     }
-    fn parse(&self, bytes: &[u8]) -> Vec<u64> {
-        let Self::Stored { width, endian, .. } = self else { return Vec::new() };
+    fn parse(&self, bytes: &[u8]) -> Result<Vec<u64>> {
+        let Self::Stored { width, endian, .. } = self else { return Ok(Vec::new()) };
         let number = |b: &[u8]| {
             let digits = |n: u64, b: &u8| n << 8 | u64::from(*b);
             match endian {
@@ -59,7 +59,7 @@ impl Column {
                 Endian::Little => b.iter().rev().fold(0, digits),
             }
         };
-        bytes.chunks_exact(usize::from((*width).max(1))).map(number).collect()
+        collected(bytes.chunks_exact(usize::from((*width).max(1))).map(number))
     }
     fn loaded(&self, row: u64) -> Option<u64> {
         match self {
@@ -159,7 +159,7 @@ impl ChunkTable {
             let numbers: Vec<u64> = if column.is_loaded() {
                 (first..first + count).filter_map(|row| column.loaded(row)).collect()
             } else {
-                column.parse(parts.next().map_or(&[], |b| b))
+                column.parse(parts.next().map_or(&[], |b| b))?
             };
             if numbers.len() as u64 != count {
                 return Err(Error::malformed("the table of chunks ends early"));
@@ -170,13 +170,13 @@ impl ChunkTable {
             (Some(reach), 0) => {
                 let mut offsets = column(&self.offsets, self.page_rows.saturating_add(1).min(left))?;
                 let behind = if offsets.len() as u64 > count { offsets.pop() } else { None };
-                Ok(Page::Spans(reach.spans(&offsets, behind.unwrap_or(0))))
+                Ok(Page::Spans(reach.spans(&offsets, behind.unwrap_or(0))?))
             }
-            (Some(_), _) => Ok(Page::Spans(column(&self.lengths, count)?.into_iter().map(|length| (0, length)).collect())),
+            (Some(_), _) => Ok(Page::Spans(collected(column(&self.lengths, count)?.into_iter().map(|length| (0, length)))?)),
             (None, _) => {
                 let offsets = column(&self.offsets, count)?;
                 let lengths = column(&self.lengths, count)?;
-                Ok(Page::Spans(offsets.into_iter().zip(lengths).collect()))
+                Ok(Page::Spans(collected(offsets.into_iter().zip(lengths))?))
             }
         }
     }
