@@ -121,6 +121,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use georeference::ArrayGeoreference;
 #[cfg(feature = "read")]
 pub use group::{Child, Group};
+#[cfg(all(feature = "__fuzz", feature = "cloud"))]
+#[doc(hidden)]
+pub use io::fuzzing as io_fuzzing;
 #[cfg(feature = "cloud")]
 pub use io::sign::TokenEndpoint;
 #[cfg(feature = "read")]

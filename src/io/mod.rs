@@ -19,6 +19,8 @@ mod disk;
 mod errors;
 mod fetch;
 mod flight;
+#[cfg(all(feature = "__fuzz", feature = "cloud"))]
+pub mod fuzzing;
 mod host;
 mod kept;
 mod limit;

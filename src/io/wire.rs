@@ -288,9 +288,10 @@ fn header(response: &HttpResponse, name: &HeaderName) -> Option<Box<str>> {
     response.headers().get(name).map(|value| value.to_str().unwrap_or_default().into())
 }
 
-async fn reply(response: HttpResponse) -> Reply {
-    let get = |name| header(&response, name);
-    let head = Head {
+/// The head of an answer, as far as reading depends on it.
+pub(super) fn head(response: &HttpResponse) -> Head {
+    let get = |name| header(response, name);
+    Head {
         status: response.status().as_u16(),
         content_range: get(&CONTENT_RANGE),
         content_length: get(&CONTENT_LENGTH).and_then(|text| text.trim().parse().ok()),
@@ -298,8 +299,12 @@ async fn reply(response: HttpResponse) -> Reply {
         content_encoding: get(&CONTENT_ENCODING),
         e_tag: get(&ETAG),
         last_modified: get(&LAST_MODIFIED),
-    };
-    let (retry_after, date) = (get(&RETRY_AFTER), get(&DATE));
+    }
+}
+
+async fn reply(response: HttpResponse) -> Reply {
+    let head = head(&response);
+    let (retry_after, date) = (header(&response, &RETRY_AFTER), header(&response, &DATE));
     let is_refusal = head.status >= 400;
     let body = response.into_body();
     if !is_refusal {
@@ -323,7 +328,7 @@ async fn refusal(body: HttpResponseBody) -> String {
 }
 
 /// What stands between `<Code>` and `</Code>`, where that is a name.
-fn code(text: &str) -> Option<String> {
+pub(super) fn code(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
     (code.len() <= 64 && !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| code.to_owned())

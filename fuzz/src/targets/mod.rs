@@ -1,6 +1,9 @@
 //! The bodies of all targets, for the fuzzers and for `tests/replay.rs`. Whatever the bytes: a body returns, and holds little on its way.
 
+mod command;
+mod differential;
 mod kernels;
+mod network;
 mod read;
 
 use swath::model::Selection;
@@ -38,16 +41,30 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("auxiliary", format::tiff::fuzzing::auxiliary, document),
     Target::new("chain", codec::fuzzing::chain, chunk),
     Target::new("codec", one_codec, chunk_of_codec),
+    Target::new("command_line", command::line, command::bound),
     Target::new("conventions", format::zarr::fuzzing::conventions, document),
+    #[cfg(fuzzing)]
+    Target::new("differential_blosc", differential::blosc, chunk),
+    Target::new("differential_deflate", differential::deflate, chunk),
+    Target::new("differential_lerc", differential::lerc, chunk),
+    Target::new("differential_lz4", differential::lz4, chunk),
+    Target::new("differential_lzw", differential::lzw, chunk),
+    Target::new("differential_zstd", differential::zstd, chunk),
     Target::new("gdal_metadata", format::tiff::fuzzing::gdal_metadata, document),
     Target::new("geokeys", format::tiff::fuzzing::geokeys, document),
+    Target::new("http_head", network::head, document),
     Target::new("kernels", kernels::body, document),
+    Target::new("names", network::names, document),
+    Target::new("query_merge", network::merge, document),
+    Target::new("ranges", network::ranges, document),
     Target::new("read", read::object, read::bound),
+    Target::new("reference_tables", reference_tables, chunk),
     Target::new("references", format::zarr::fuzzing::references, document),
     Target::new("round_trip", codec::fuzzing::round_trip, chunk),
     Target::new("selection", selection, document),
     Target::new("shard_index", format::zarr::fuzzing::shard_index, document),
     Target::new("tiff_open", format::tiff::fuzzing::open, header),
+    Target::new("token_answer", network::token_answer, document),
     Target::new("wkt", format::tiff::fuzzing::wkt, document),
     Target::new("zarr_consolidated", format::zarr::fuzzing::consolidated, document),
     Target::new("zarr_read", read::array, read::bound),
@@ -87,4 +104,14 @@ fn selection(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _any = Selection::parse(text).and_then(|s| s.region(&[4, 100, 50]));
     }
+}
+
+/// References in Parquet. The library stops panics of the crate that reads it, so they are no finds.
+fn reference_tables(data: &[u8]) {
+    #[cfg(fuzzing)]
+    {
+        static QUIET: std::sync::Once = std::sync::Once::new();
+        QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    }
+    format::zarr::fuzzing::reference_tables(data);
 }

@@ -100,6 +100,15 @@ pub fn references(data: &[u8]) {
     let _any = crate::format::reference::parse_references(data, "https://fuzz.net/a/refs.json", &limits(), &|_| false);
 }
 
+/// A table of references in Parquet, of as many rows as the first byte says.
+#[cfg(feature = "parquet")]
+pub fn reference_tables(data: &[u8]) {
+    let Some((rows, data)) = data.split_first() else { return };
+    let limits = Limits { max_page_bytes: 64 << 10, ..limits() };
+    let tables = crate::format::reference::ParquetReferences::new("https://fuzz.net/a", "v", Arc::default(), &limits);
+    let _any = crate::model::ReadReferences::read(&tables, &Bytes::copy_from_slice(data), usize::from(*rows));
+}
+
 /// A ZIP archive.
 pub fn archive(data: &[u8]) {
     let mut parser = ArchiveParser::new(ObjectKey::new("memory://fuzz.zip"), &limits());

@@ -10,7 +10,7 @@ use crate::model::Secret;
 /// The signature in an answer. It ends when the field says so or when the token itself does (`se`), whichever is first.
 ///
 /// No part of the answer stands in an error.
-pub(super) fn signed(body: &[u8], token_field: &str, expiry_field: &str) -> Result<Signed> {
+pub(crate) fn signed(body: &[u8], token_field: &str, expiry_field: &str) -> Result<Signed> {
     let malformed = |what: &str| Error::malformed(format!("the answer of the token endpoint {what}"));
     let answer: serde_json::Value = serde_json::from_slice(body).map_err(|_| malformed("is not JSON"))?;
     let token = answer.get(token_field).and_then(|t| t.as_str()).ok_or_else(|| malformed("holds no token"))?;

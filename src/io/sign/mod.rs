@@ -34,6 +34,8 @@ use crate::error::{Error, Result};
 use crate::model::Secret;
 use state::{Asked, Signatures};
 
+#[cfg(all(feature = "__fuzz", feature = "cloud"))]
+pub(crate) use answer::signed;
 #[cfg(feature = "cloud")]
 pub use endpoint::TokenEndpoint;
 pub use fixed::StaticToken;

@@ -1,0 +1,3 @@
+//! The words of the command line.
+#![no_main]
+swath_fuzz::target!(command_line);

@@ -1,0 +1,3 @@
+//! Our Blosc against C Blosc.
+#![no_main]
+swath_fuzz::target!(differential_blosc);

@@ -1,0 +1,3 @@
+//! The reference LZ4 against lz4_flex.
+#![no_main]
+swath_fuzz::target!(differential_lz4);

@@ -1,0 +1,3 @@
+//! Our LZW against weezl.
+#![no_main]
+swath_fuzz::target!(differential_lzw);

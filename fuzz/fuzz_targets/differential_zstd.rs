@@ -1,0 +1,3 @@
+//! libzstd against ruzstd.
+#![no_main]
+swath_fuzz::target!(differential_zstd);

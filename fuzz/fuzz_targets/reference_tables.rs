@@ -1,0 +1,3 @@
+//! References in Parquet.
+#![no_main]
+swath_fuzz::target!(reference_tables);
