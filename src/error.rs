@@ -144,6 +144,11 @@ impl Error {
     pub fn is_changed(&self) -> bool {
         matches!(self.0.kind, ErrorKind::ObjectChanged { .. })
     }
+    /// Whether it tells of the machine, and nothing of the object: there was no memory.
+    #[must_use]
+    pub(crate) fn is_lack_of_memory(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Limit { what: "memory", .. })
+    }
     /// Whether this build does not read what is there.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {

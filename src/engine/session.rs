@@ -258,6 +258,13 @@ impl Session {
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> AbortOnDrop<Result<T>> {
         spawn(&self.inner.io, future)
     }
+    /// For tests: what of the budgets is taken, in bytes and requests.
+    #[cfg(feature = "__inject")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.inner.decoded_budget.used() + self.inner.stored_budget.used() + self.inner.io.held()
+    }
     pub(crate) fn next_array(&self) -> u64 {
         self.inner.next_array.fetch_add(1, Ordering::Relaxed)
     }

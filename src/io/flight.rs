@@ -177,7 +177,7 @@ impl<K: Hash + Eq + Clone, W, A> Flights<K, W, A> {
     }
 
     /// How many keys are being fetched.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "__inject"))]
     pub(crate) fn len(&self) -> usize {
         self.lock().flights.len()
     }

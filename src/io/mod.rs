@@ -117,6 +117,12 @@ impl Io {
         })))
     }
 
+    /// What of the budgets of all hosts is taken, and how many answers are waited for.
+    #[cfg(feature = "__inject")]
+    pub(crate) fn held(&self) -> u64 {
+        self.0.hosts.held() + self.0.flights.len() as u64
+    }
+
     /// Runs a future on the runtime of this `Io`, whatever the caller runs on.
     pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where

@@ -42,11 +42,19 @@ struct Book {
 impl Tenant {
     /// With tokens of this life.
     pub(crate) fn start(life: Duration) -> Self {
+        Self::start_failing(life, |_| None)
+    }
+
+    /// As [`start`](Self::start), but for the answers that `fault` has another idea of.
+    pub(crate) fn start_failing(life: Duration, fault: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static) -> Self {
         let server = Server::start();
         let book = Arc::new(Mutex::new(Book { life, ..Book::default() }));
         server.fault_by({
             let book = book.clone();
             move |seen, _| {
+                if let Some(fault) = fault(seen) {
+                    return Some(fault);
+                }
                 let mut book = book.lock().unwrap();
                 match seen.path.strip_prefix("/sas/") {
                     Some(place) => Some(book.hand_out(place, seen)),

@@ -11,8 +11,10 @@ mod historic;
 mod lz4;
 mod lzw;
 mod parts;
+mod sizes;
 
 /// A line of the table.
+#[derive(Clone)]
 struct Vector {
     name: String,
     chain: Vec<CodecSpec>,

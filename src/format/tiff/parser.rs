@@ -339,7 +339,7 @@ impl TiffParser {
             match read {
                 Ok(Some(())) => {}
                 Ok(None) => complete = false,
-                Err(error) if entry.is_essential() => return Err(error),
+                Err(error) if entry.is_essential() || error.is_lack_of_memory() => return Err(error),
                 Err(error) => directory.notes.push(format!("tag {} is left out: {}", entry.tag, error.kind())),
             }
         }
@@ -465,7 +465,7 @@ impl TiffParser {
                 match self.advance(&mut pending, header, &mut needs) {
                     Ok(Some(directory)) => self.directories.push(directory),
                     Ok(None) => waiting.push(pending),
-                    Err(error) if pending.index == DirectoryIndex::root(0) => return Err(error),
+                    Err(error) if pending.index == DirectoryIndex::root(0) || error.is_lack_of_memory() => return Err(error),
                     Err(error) => self.broken.push(Broken { index: pending.index, offset: pending.offset, error }),
                 }
             }

@@ -114,6 +114,12 @@ impl Hosts {
         host
     }
 
+    /// What of the budgets of all of them is taken.
+    #[cfg(feature = "__inject")]
+    pub(crate) fn held(&self) -> u64 {
+        self.requests.used() + self.bytes.used()
+    }
+
     /// What was seen of each, by their names.
     pub(crate) fn stats(&self) -> Vec<HostStats> {
         let known: Vec<_> = {
