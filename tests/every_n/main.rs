@@ -366,8 +366,11 @@ fn a_read_is_dropped_at_each_call_of_a_store() {
     });
 }
 
+/// What is done to a folder.
+type Accident = fn(&Path);
+
 /// What may happen to the folder of a cache while it is used.
-const ACCIDENTS: [(&str, fn(&Path)); 5] = [
+const ACCIDENTS: [(&str, Accident); 5] = [
     ("removed", remove),
     ("a file", |folder| {
         remove(folder);
