@@ -30,7 +30,7 @@ use scenes::{Place, Reading, Scene, scenes};
 use support::server::Server;
 use support::tenant::Tenant;
 use swath::model::inject;
-use swath::{DiskCache, ErrorKind, Result, Session, SessionOptions, TokenEndpoint};
+use swath::{DiskCache, Error, ErrorKind, Result, Session, SessionOptions, TokenEndpoint};
 
 /// Memory is refused to the whole process: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -103,6 +103,8 @@ impl World {
             }
             Place::Signed => {
                 let tenant = Tenant::start_failing(Duration::from_secs(3600), move |_| fault());
+                // What the answers of the endpoint are broken of.
+                tenant.server.put("/sas/account/container", "a document of tokens, so it says");
                 scene.objects.iter().for_each(|(name, bytes)| tenant.server.put(&format!("/account/container/{name}"), bytes.clone()));
                 Host::Tenant(tenant)
             }
@@ -164,7 +166,13 @@ impl World {
     /// Nothing is held any more, and the session reads.
     fn recovers(&self, what: &str, run: &Run) {
         until(&format!("{} {what}: what was held is given back", self.scene.name), LONG, || run.session.held() == 0);
-        let again = self.read(run);
+        let mut again = self.read(run);
+        let is_of_endpoint = |e: &Error| e.object().is_some_and(|object| object.contains("/sas/"));
+        if self.scene.place == Place::Signed && again.as_ref().is_err_and(is_of_endpoint) {
+            // An endpoint that failed is left alone for a second.
+            std::thread::sleep(Duration::from_millis(1100));
+            again = self.read(run);
+        }
         self.is_read(&format!("{what}, the next read"), again, |_| false);
     }
 }
@@ -191,6 +199,8 @@ fn each_call_of_a_store_fails() {
                     let reached = world.faults.off() >= number;
                     let is_read = world.is_read(&what, result, |kind| match failure {
                         Failure::Denied => matches!(kind, ErrorKind::Denied(_)),
+                        // The endpoint's answer is not held against a range: it is no document.
+                        Failure::Long if world.scene.place == Place::Signed => matches!(kind, ErrorKind::Storage(_) | ErrorKind::Malformed(_)),
                         _ => matches!(kind, ErrorKind::Storage(_)),
                     });
                     right += u64::from(is_read && reached);
@@ -201,9 +211,12 @@ fn each_call_of_a_store_fails() {
                 assert!(calls >= 2, "{}: {calls} calls", world.scene.name);
                 told.insert(format!("{attempts} {failure:?}"), (calls, right));
                 // A server that fails once is asked again.
-                if attempts > 1 && failure != Failure::Denied && world.scene.place != Place::Store {
-                    assert!(mended, "{}: {failure:?} is not mended", world.scene.name);
-                }
+                let asked_again = match world.scene.place {
+                    Place::Store => false,
+                    Place::Disk => failure != Failure::Denied,
+                    Place::Signed => !matches!(failure, Failure::Denied | Failure::Long),
+                };
+                assert!(mended || attempts == 1 || !asked_again, "{}: {failure:?} is not mended", world.scene.name);
             }
             println!("{}: {told:?}", world.scene.name);
         }
@@ -353,8 +366,11 @@ fn a_read_is_dropped_at_each_call_of_a_store() {
     });
 }
 
+/// What is done to a folder.
+type Accident = fn(&Path);
+
 /// What may happen to the folder of a cache while it is used.
-const ACCIDENTS: [(&str, fn(&Path)); 5] = [
+const ACCIDENTS: [(&str, Accident); 5] = [
     ("removed", remove),
     ("a file", |folder| {
         remove(folder);
