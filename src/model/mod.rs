@@ -25,7 +25,8 @@ pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCod
 pub use compression::{BloscCompressor, Compression};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
-pub use limits::{Limits, reserve};
+pub(crate) use limits::KEPT_BY_THREAD;
+pub use limits::{Footprint, Limits, reserve};
 pub use manifest::{
     ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
     ReferenceTables, Shards,
