@@ -485,7 +485,7 @@ fn no_stream_gives_more_than_its_codec_can() {
         (CodecSpec::Gzip, Compression::Gzip { level: 9 }),
         (CodecSpec::Zstd, Compression::Zstd { level: 9, checksum: false }),
     ] {
-        let encoder = crate::codec::Encoder::compile(&[spec.clone()], &DataType::U8, &compression).unwrap();
+        let encoder = crate::codec::Encoder::compile(std::slice::from_ref(&spec), &DataType::U8, &compression).unwrap();
         let stored = encoder.encode(run.clone(), &chunk, &mut Scratch::default()).unwrap();
         let chain = Chain::compile(&[spec], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
         chain.check_stored(&stored, &chunk).unwrap();
