@@ -5,8 +5,9 @@
 //! that the machine (or Valgrind) says it has, and how many parts the work has. Without a name all jobs run, not counted.
 
 #![allow(missing_docs, clippy::cast_possible_truncation, reason = "numbers of the benchmark's own")]
-#![allow(unsafe_code, reason = "requests to Valgrind")]
 
+#[path = "common/callgrind.rs"]
+mod callgrind;
 #[path = "common/mod.rs"]
 mod common;
 #[allow(dead_code, reason = "one of its writers is used here")]
@@ -195,24 +196,6 @@ fn plan(down: u64, across: u64) -> Job {
     Job { parts: down * across, run: Box::new(run) }
 }
 
-/// A request to Callgrind (its `callgrind.h`). Where the program runs on its own, nothing happens.
-#[cfg(target_arch = "x86_64")]
-fn request(number: u64) {
-    let arguments = [u64::from(u32::from_be_bytes(*b"CT\0\0")) + number, 0, 0, 0, 0, 0];
-    // SAFETY: a register is rotated by 128 bits and another is exchanged with itself; Valgrind reads six numbers and sets `rdx`.
-    unsafe {
-        std::arch::asm!(
-            "rol rdi, 3", "rol rdi, 13", "rol rdi, 61", "rol rdi, 51", "xchg rbx, rbx",
-            in("rax") arguments.as_ptr(), inout("rdx") 0_u64 => _,
-        );
-    }
-}
-#[cfg(not(target_arch = "x86_64"))]
-fn request(_: u64) {}
-
-const START: u64 = 4;
-const STOP: u64 = 5;
-
 fn level() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     return if is_x86_feature_detected!("avx512f") {
@@ -238,9 +221,7 @@ fn main() {
         // Twice: some of what a session keeps is made at the second use.
         (job.run)();
         (job.run)();
-        request(START);
-        (job.run)();
-        request(STOP);
+        callgrind::counted(|| (job.run)());
         return println!("{}\t{}", level(), job.parts);
     }
     for (name, make) in JOBS.iter().filter(|(name, _)| !name.ends_with("0000000")) {

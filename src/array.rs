@@ -19,7 +19,7 @@ use crate::engine::{
     converter, output_bytes, read, read_chunk, spawn, wrong_type,
 };
 use crate::error::{Error, Result};
-use crate::model::{ArrayMeta, AxisOrder, Consistency, DataType, Dim, IntoSelection, Limits, RawJson, Region};
+use crate::model::{ArrayMeta, AxisOrder, Consistency, DataType, Dim, Footprint, IntoSelection, Limits, RawJson, Region};
 use crate::trace::Span;
 
 /// A chunked array: a level of a COG, a Zarr array, or whatever an [`ArrayMeta`] describes.
@@ -110,6 +110,16 @@ impl ChunkedArray {
     #[must_use]
     pub fn consistency(&self) -> Consistency {
         self.inner.meta.manifest.consistency()
+    }
+
+    /// The most bytes that the heap holds while reads of this array run, whatever its objects hold: results of `output` bytes in all, of `chunks`
+    /// chunks, where `metadata` bytes of headers, documents and pages were read for it. The session's caches stand beside it, and so does what
+    /// is read of its mask.
+    ///
+    /// A read asked to keep below that has [`ReadOptions::max_memory`].
+    #[must_use]
+    pub fn peak_memory(&self, output: u64, chunks: u64, metadata: u64) -> u64 {
+        self.inner.limits().peak_memory(&Footprint { output, chunks, metadata, ..self.inner.footprint() })
     }
 
     /// Drops what the caches hold of it: chunks, and pages of its table.

@@ -76,6 +76,10 @@ impl Codec for UnpackBits {
         let rest = rest.checked_mul(usize::try_from(self.bits).ok()?)?.div_ceil(8);
         rows.checked_mul(self.row_bytes)?.checked_add(rest)
     }
+    /// A bit becomes a byte.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(8))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let row = self.row.saturating_mul(self.bytes);
         let rows = chunk.elements()?.checked_div(self.row).unwrap_or(0);
@@ -133,6 +137,10 @@ impl Codec for Bits24 {
     fn input_prefix(&self, output: usize) -> Option<usize> {
         output.div_ceil(4).checked_mul(3)
     }
+    /// Three bytes become four.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(2))
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let (samples, rest) = input.as_chunks::<3>();
         if !rest.is_empty() {
@@ -169,6 +177,10 @@ impl Codec for BoolBits {
             Size::Exact(n) => Size::Exact(n.div_ceil(8).saturating_add(1)),
             Size::AtMost(n) => Size::AtMost(n.div_ceil(8).saturating_add(1)),
         }
+    }
+    /// A bit becomes a byte.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(8))
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let Some((padding, packed)) = input.split_first() else { return Err(super::shortage("bool-bits", 0, 1)) };

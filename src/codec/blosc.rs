@@ -70,6 +70,9 @@ impl Codec for Blosc {
         let header = Header::read(input)?;
         header.block(input.get(..header.stored).unwrap_or_default(), block, output, scratch)
     }
+    fn declared(&self, input: &[u8], _: &crate::model::DataType) -> Result<Option<usize>> {
+        Header::read(input).map(|header| Some(header.bytes))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let header = Header::read(input)?;
         let input = input.get(..header.stored).unwrap_or_default();

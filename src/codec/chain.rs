@@ -99,6 +99,51 @@ impl Chain {
         Ok(self.size_before(0, chunk, end))
     }
 
+    /// The most bytes of memory that decoding such a chunk takes beside its stored bytes and its decoded ones: what is between the steps, and what
+    /// each of them takes.
+    #[must_use]
+    pub fn working_memory(&self, chunk: &ChunkContext<'_>) -> usize {
+        let most = usize::try_from(chunk.limits.max_chunk_bytes).unwrap_or(usize::MAX);
+        let end = chunk.bytes().ok().flatten().map_or(Size::AtMost(most), Size::Exact);
+        let of_stage = |(i, stage): (usize, &Stage)| {
+            let given = self.size_after(i, chunk, end).most().min(bound(usize::MAX, chunk.limits));
+            let between = if i.saturating_add(1) < self.stages.len() { given } else { 0 };
+            match &stage.action {
+                Action::Apart(codec) => between.saturating_add(codec.working_memory(given)),
+                Action::InPlace(_) => between.max(given),
+                Action::Trim(_) | Action::LeaveSurplus => 0,
+            }
+        };
+        self.stages.iter().enumerate().map(of_stage).fold(0, usize::saturating_add)
+    }
+
+    /// Whether these stored bytes can hold all that is needed of a chunk, before there is memory for it: metadata may declare chunks of any size.
+    ///
+    /// # Errors
+    /// `Codec` where they cannot; `Limit` where the chunk is above `max_chunk_bytes`.
+    pub fn check_stored(&self, stored: &[u8], chunk: &ChunkContext<'_>) -> Result<()> {
+        /// To ask a stream what it declares costs more than so many bytes of memory do.
+        const SMALL: usize = 1 << 20;
+        let Some(whole) = chunk.bytes()? else { return Ok(()) };
+        let inside = chunk.needed.and_then(|n| n.checked_mul(self.data_type.size()?)).filter(|_| self.leaves_surplus());
+        let (needed, mut most) = (inside.unwrap_or(whole), stored.len());
+        for (i, stage) in self.stages.iter().enumerate() {
+            if let Action::Apart(codec) = &stage.action {
+                let declared = if i == 0 && needed > SMALL { codec.declared(stored, &stage.data_type)? } else { None };
+                let Some(given) = declared.into_iter().chain(codec.most_output(most)).min() else { return Ok(()) };
+                most = given;
+            }
+        }
+        if most >= needed {
+            return Ok(());
+        }
+        Err(Error::codec("chunk", format!("{} stored bytes give {most} at most, and the chunk has {needed}", stored.len())))
+    }
+
+    fn leaves_surplus(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage.action, Action::LeaveSurplus))
+    }
+
     /// Decodes one chunk. An `Exact` output has the product of the shape times the element's size in bytes.
     ///
     /// # Errors

@@ -19,6 +19,9 @@ impl Codec for Transpose {
     fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
         output
     }
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input)
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let rank = chunk.shape.len();
         if self.order.axes().len() != rank {
@@ -79,6 +82,9 @@ impl Codec for TakeField {
     }
     fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
         output.scaled(self.record, self.size, 0)
+    }
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input)
     }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let count = chunk.elements()?;

@@ -27,6 +27,9 @@ impl Codec for Shuffle {
     fn input_size(&self, output: Size, _: &ChunkContext<'_>) -> Size {
         output
     }
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input)
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let target = output.sized("shuffle", input.len())?;
         simd::unshuffle(input, self.element, target);

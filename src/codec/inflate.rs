@@ -46,6 +46,10 @@ impl Codec for Deflate {
             Wrapping::Gzip => true,
         }
     }
+    /// 258 bytes take two bits.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1032))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let zlib = self.0 == Wrapping::Zlib && is_zlib(input);
         if let (Output::Prefix(out), Wrapping::Zlib | Wrapping::Raw) = (&mut *output, self.0)

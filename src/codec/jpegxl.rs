@@ -91,6 +91,15 @@ impl Codec for JpegXl {
     fn name(&self) -> &str {
         "jpegxl"
     }
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(48).saturating_add(SPARE_SAMPLES.saturating_mul(16))
+    }
+    fn declared(&self, input: &[u8], data_type: &DataType) -> Result<Option<usize>> {
+        let mut decoder = JxlDecoder::new(JxlDecoderOptions::default());
+        next(&mut decoder, &mut { input }, None, &mut Rounds(0))?;
+        let pixels = decoder.basic_info().map(|info| info.size.0.saturating_mul(info.size.1));
+        Ok(pixels.zip(data_type.size()).map(|(pixels, size)| pixels.saturating_mul(self.samples).saturating_mul(size)))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut input = input;
         let mut decoder = JxlDecoder::new(options(chunk.elements()?));

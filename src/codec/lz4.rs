@@ -11,6 +11,13 @@ impl Codec for Lz4 {
     fn name(&self) -> &str {
         "lz4"
     }
+    /// A byte adds 255 to the length of a match.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(255))
+    }
+    fn declared(&self, input: &[u8], _: &crate::model::DataType) -> Result<Option<usize>> {
+        Ok(u32_le(input, 0).map(size))
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let length = u32_le(input, 0).map(size).ok_or_else(|| Error::codec("lz4", "no length"))?;
         block(input.get(4..).unwrap_or_default(), output.sized("lz4", length)?)

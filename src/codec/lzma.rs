@@ -20,6 +20,10 @@ impl Codec for Xz {
     fn name(&self) -> &str {
         "lzma"
     }
+    /// 273 bytes take a third of a bit where nothing else was ever seen.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1 << 14))
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         if input.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
             output.fill_from("lzma", XzReader::new_mem_limit(input, true, MEMORY_KIB))
@@ -103,6 +107,10 @@ impl Raw {
 impl Codec for Raw {
     fn name(&self) -> &str {
         "lzma"
+    }
+    /// As above.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1 << 14))
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut reader: Box<dyn Read + '_> = match self.compressor {

@@ -94,6 +94,10 @@ impl Codec for Lzw {
     fn gives_prefix(&self) -> bool {
         true
     }
+    /// A code takes nine bits at least, and a string is shorter than the table is long.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(4096))
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         // A first code "clear" with the least significant bit first: what libtiff takes as the sign of the old form.
         let old = self.0 == LzwBits::Old || matches!(input, [0, second, ..] if second & 1 == 1);

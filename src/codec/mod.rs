@@ -154,6 +154,20 @@ pub trait Codec: fmt::Debug + Send + Sync {
         let _ = output;
         None
     }
+    /// The most bytes that so many bytes of input can decode to; `None` where that has no bound, or is unknown. A chunk that its stored bytes
+    /// cannot fill is refused before there is memory for it.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        let _ = input;
+        None
+    }
+    /// The bytes that an input says it decodes to; `None` where it does not say. Asked of large chunks only.
+    ///
+    /// # Errors
+    /// As those of [`decode`](Self::decode), where the input's header is damaged.
+    fn declared(&self, input: &[u8], data_type: &DataType) -> Result<Option<usize>> {
+        let _ = (input, data_type);
+        Ok(None)
+    }
     /// Whether it can stop: an [`Output::Prefix`] may be shorter than the chunk where [`wanted`](ChunkContext::wanted) says so. What it leaves
     /// undecoded then is not checked; a shortage before is an error as ever.
     fn gives_prefix(&self) -> bool {
@@ -177,6 +191,11 @@ pub trait Codec: fmt::Debug + Send + Sync {
     fn decode_block(&self, input: &[u8], block: usize, scratch: &mut Scratch, output: &mut [u8]) -> Result<()> {
         let _ = (input, block, scratch, output);
         Err(Error::codec("chain", "a codec without blocks"))
+    }
+    /// The most bytes of memory that decoding takes beside its input and so many bytes of output: contexts, tables, buffers of its own. What a
+    /// stream claims is held to it before a decoder allocates for it.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(2).saturating_add(1 << 20)
     }
     /// Decodes. The output says how much is to be given; its former content has no meaning.
     ///

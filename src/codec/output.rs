@@ -88,6 +88,15 @@ pub enum Output<'a> {
 }
 
 impl Output<'_> {
+    /// The most that it takes; of elements of different lengths it tells nothing.
+    pub(super) fn most(&self) -> usize {
+        match self {
+            Self::Exact(bytes) | Self::Prefix(bytes) => bytes.len(),
+            Self::Bounded { most, .. } => *most,
+            Self::Variable(_) => 0,
+        }
+    }
+
     /// Room for exactly `size` bytes, where a codec knows how many it has.
     pub(super) fn sized(&mut self, codec: &'static str, size: usize) -> Result<&mut [u8]> {
         match self {

@@ -13,6 +13,10 @@ impl Codec for PackBits {
     fn gives_prefix(&self) -> bool {
         true
     }
+    /// 128 bytes take two.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(64))
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         match output {
             Output::Exact(out) | Output::Prefix(out) => match run(input, out)? {

@@ -95,7 +95,10 @@ pub(super) fn for_each<T: Send>(
                 working.fetch_add(1, Ordering::Acquire);
                 let _working = Working(&working);
                 HELPER.with(|scratch| match scratch.try_borrow_mut() {
-                    Ok(mut scratch) => work(&mut scratch),
+                    Ok(mut scratch) => {
+                        work(&mut scratch);
+                        scratch.trim(crate::model::KEPT_BY_THREAD);
+                    }
                     Err(_) => work(&mut Scratch::default()),
                 });
             });

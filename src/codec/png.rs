@@ -21,6 +21,20 @@ impl Codec for Png {
     fn name(&self) -> &str {
         "png"
     }
+    /// All of an image of which a part is wanted, and what the decoder is limited to.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(5).saturating_add(WORKING_MEMORY)
+    }
+    /// What Deflate gives, less a byte a row.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1032))
+    }
+    fn declared(&self, input: &[u8], data_type: &DataType) -> Result<Option<usize>> {
+        let mut decoder = Decoder::new(Cursor::new(input));
+        let header = decoder.read_header_info().map_err(|e| Error::codec("png", e.to_string()))?;
+        let samples = size(header.width).saturating_mul(size(header.height)).saturating_mul(self.samples);
+        Ok(data_type.size().map(|size| samples.saturating_mul(size)))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let failed = |e: DecodingError| Error::codec("png", e.to_string());
         let mut decoder = Decoder::new(Cursor::new(input));

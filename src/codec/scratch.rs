@@ -45,6 +45,18 @@ impl Scratch {
         lengthened(&mut buffer, length)?;
         Ok(buffer)
     }
+    /// Lets go of buffers until so many bytes are kept at most.
+    #[cfg(feature = "read")]
+    pub(crate) fn trim(&mut self, most: usize) {
+        while self.buffers.iter().map(Vec::capacity).fold(0, usize::saturating_add) > most {
+            self.buffers.pop();
+        }
+        // It keeps its window.
+        #[cfg(feature = "zstd")]
+        self.zstd.take_if(|context| context.sizeof() > most);
+        #[cfg(not(feature = "zstd"))]
+        self.zstd.take_if(|decoder| decoder.max_window_size() > most as u64);
+    }
     pub(super) fn give(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() <= Self::KEPT && self.buffers.len() < 4 {
             self.buffers.push(buffer);

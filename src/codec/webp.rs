@@ -15,6 +15,15 @@ impl Codec for Webp {
     fn name(&self) -> &str {
         "webp"
     }
+    /// All of an image whose opaque alpha is not wanted, and the decoder's own pixels, planes and tables, which follow from the size of the image.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(8).saturating_add(4 << 20)
+    }
+    fn declared(&self, input: &[u8], _: &crate::model::DataType) -> Result<Option<usize>> {
+        let decoder = image_webp::WebPDecoder::new(Cursor::new(input)).map_err(|e| Error::codec("webp", e.to_string()))?;
+        let (width, height) = decoder.dimensions();
+        Ok(Some(size(width).saturating_mul(size(height)).saturating_mul(self.samples)))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let failed = |e: image_webp::DecodingError| Error::codec("webp", e.to_string());
         let mut decoder = image_webp::WebPDecoder::new(Cursor::new(input)).map_err(failed)?;

@@ -8,6 +8,14 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Zstd;
 
+/// What a frame may refer back to where it is decoded piece by piece: as much as it decodes to, and what every decoder is asked to take (RFC 8878,
+/// section 3.1.1.1.2). A decoder keeps as much beside its output.
+fn window(decoded: usize) -> u32 {
+    const LEAST: u32 = 23;
+    const MOST: u32 = 27;
+    decoded.checked_next_power_of_two().map_or(MOST, usize::ilog2).clamp(LEAST, MOST)
+}
+
 impl Codec for Zstd {
     fn name(&self) -> &str {
         "zstd"
@@ -19,9 +27,19 @@ impl Codec for Zstd {
     fn is_summed(&self, input: &[u8]) -> bool {
         input.get(4).is_none_or(|descriptor| descriptor & 4 != 0) || !input.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
     }
+    fn working_memory(&self, output: usize) -> usize {
+        1usize.checked_shl(window(output)).unwrap_or(usize::MAX).saturating_add(1 << 20)
+    }
+    /// A block of 128 KiB takes four bytes.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1 << 15))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         match output {
-            Output::Prefix(out) if chunk.stops_after(out.len()).is_some() => pieces(input, scratch, output),
+            Output::Prefix(out) => match chunk.stops_after(out.len()) {
+                Some(whole) => pieces(input, window(whole), scratch, output),
+                None => decode(input, scratch, output),
+            },
             output => decode(input, scratch, output),
         }
     }
@@ -41,7 +59,7 @@ pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_
             Err(_) => {}
         }
     }
-    pieces(input, scratch, output)
+    pieces(input, window(output.most()), scratch, output)
 }
 
 #[cfg(feature = "zstd")]
@@ -59,11 +77,11 @@ fn context(scratch: &mut Scratch) -> Result<&mut zstd_safe::DCtx<'static>> {
 
 /// Decodes piece by piece, up to what is asked for: as fast as in one go where that is four fifths of it.
 #[cfg(feature = "zstd")]
-fn pieces(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
-    use zstd_safe::{InBuffer, OutBuffer, ResetDirective};
+fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    use zstd_safe::{DParameter, InBuffer, OutBuffer, ResetDirective};
     let context = context(scratch)?;
-    // By pieces the library keeps a window of its own: by its default, not above 128 MiB.
     context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+    context.set_parameter(DParameter::WindowLogMax(window)).map_err(failed)?;
     let mut source = InBuffer::around(input);
     let mut ended = true;
     output.fill("zstd", |room| {
@@ -87,16 +105,19 @@ fn pieces(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Resul
 }
 
 #[cfg(not(feature = "zstd"))]
-pub(super) use pieces as decode;
+pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+    pieces(input, window(output.most()), scratch, output)
+}
 
 #[cfg(not(feature = "zstd"))]
-pub(super) fn pieces(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
     use std::io::Read;
 
     use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
     use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
     let failed = |e: FrameDecoderError| Error::codec("zstd", e.to_string());
     let decoder = scratch.zstd.get_or_insert_with(FrameDecoder::new);
+    decoder.set_max_window_size(1u64.checked_shl(window).unwrap_or(u64::MAX));
     let mut rest = input;
     let mut inside = false;
     output.fill("zstd", |room| {

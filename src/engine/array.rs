@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::session::{Session, SessionInner};
 use crate::codec::{Chain, ChunkContext};
-use crate::error::{Error, Result};
-use crate::model::{ArrayMeta, Limits, Page, PageId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ArrayMeta, Footprint, Limits, Page, PageId};
 
 pub(crate) struct ArrayInner {
     pub(crate) session: Arc<SessionInner>,
@@ -20,9 +20,14 @@ pub(crate) struct ArrayInner {
     id: u64,
     /// The most bytes that an object with one of its chunks may have.
     most_stored: u64,
+    /// Why none of its chunks can be decoded: they are too large. Those that are not stored hold the fill value all the same.
+    too_large: Option<Error>,
     /// Whether a decoded chunk of it was ever kept: until then nobody has to look.
     has_kept: AtomicBool,
 }
+
+/// What a stored chunk may have beyond twice what its codecs take.
+const SPARE_STORED: u64 = 1 << 20;
 
 impl ArrayInner {
     pub(crate) fn new(session: &Session, meta: ArrayMeta) -> Result<Self> {
@@ -34,16 +39,22 @@ impl ArrayInner {
         if let Some(Err(e)) = chains.first() {
             return Err(e.clone());
         }
-        let most_stored = match chains.first() {
-            Some(Ok(chain)) => {
-                let shape = meta.order.permute(&meta.grid.chunk_shape());
-                let most = chain.input_size(&ChunkContext::new(&shape, &meta.data_type, &inner.limits)).map_err(named)?.most() as u64;
-                // Compressors may add to what they cannot compress, and writers leave gaps.
-                most.saturating_mul(2).saturating_add(1 << 20).min(inner.limits.max_stored_bytes)
-            }
-            _ => inner.limits.max_stored_bytes,
+        let shape = meta.order.permute(&meta.grid.chunk_shape());
+        let context = ChunkContext::new(&shape, &meta.data_type, &inner.limits);
+        let (most_stored, too_large) = match chains.first().map(|chain| chain.as_ref().map(|chain| chain.input_size(&context))) {
+            // Compressors may add to what they cannot compress, and writers leave gaps.
+            Some(Ok(Ok(size))) => ((size.most() as u64).saturating_mul(2).saturating_add(SPARE_STORED).min(inner.limits.max_stored_bytes), None),
+            Some(Ok(Err(e))) => (SPARE_STORED, Some(named(e))),
+            _ => (inner.limits.max_stored_bytes, None),
         };
-        Ok(Self { session: inner.clone(), chains, id: session.next_array(), most_stored, has_kept: AtomicBool::new(false), meta })
+        Ok(Self { session: inner.clone(), chains, id: session.next_array(), most_stored, too_large, has_kept: AtomicBool::new(false), meta })
+    }
+    /// The error of a chunk that was not fetched: where no chunk of the array can be decoded, that is why.
+    pub(crate) fn not_fetched(&self, e: Error) -> Error {
+        match (&self.too_large, e.kind()) {
+            (Some(too_large), ErrorKind::Limit { what: "max_stored_bytes" | "bytes of a whole object", .. }) => too_large.clone(),
+            _ => e,
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -76,6 +87,17 @@ impl ArrayInner {
     /// The most bytes that an object with one of its chunks may have.
     pub(crate) fn most_stored(&self) -> u64 {
         self.most_stored
+    }
+    /// What its chunks take: of a read, only its result and its metadata are not told.
+    pub(crate) fn footprint(&self) -> Footprint {
+        let most = self.session.limits.max_chunk_bytes;
+        // Elements that differ in length are bounded by what a chunk of them may be.
+        let chunk = if self.meta.data_type.size().is_some() { self.chunk_bytes().min(most) } else { most };
+        let shape = self.meta.order.permute(&self.meta.grid.chunk_shape());
+        let context = ChunkContext::new(&shape, &self.meta.data_type, &self.session.limits);
+        let working = self.chains.iter().flatten().map(|chain| chain.working_memory(&context) as u64).max().unwrap_or(0);
+        let threads = self.session.pool.threads().current_num_threads() as u64;
+        Footprint { chunk, stored: self.most_stored, working, threads, ..Footprint::default() }
     }
     /// A decoded chunk, where it is of this version of its object: those of one object are never taken out of two of its versions.
     pub(crate) fn cached_chunk(&self, chunk: u64, version: Option<&Arc<str>>) -> Option<Bytes> {

@@ -15,7 +15,7 @@ use super::stats::Clock;
 use super::text::TextSink;
 use crate::codec::{Chain, ChunkContext, Elements, Finish, Output, Scratch};
 use crate::error::{Error, Result};
-use crate::model::{Limits, lengthened, zeroed};
+use crate::model::{KEPT_BY_THREAD, Limits, lengthened, zeroed};
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Default)]
@@ -30,18 +30,16 @@ pub(crate) struct ThreadScratch {
 impl ThreadScratch {
     /// Lets go of what a large chunk needed.
     pub(crate) fn trim(&mut self) {
-        if self.decoded.capacity() > KEPT_SCRATCH {
+        if self.decoded.capacity() > KEPT_BY_THREAD {
             self.decoded = Vec::new();
         }
-        self.place.trim(KEPT_SCRATCH);
+        self.codec.trim(KEPT_BY_THREAD);
+        self.place.trim(KEPT_BY_THREAD);
     }
 }
 
 /// Chunks above this are put in their places block by block, where their codec has blocks: others stay in the second-level cache as a whole.
 const PIECEWISE: usize = 1 << 20;
-
-/// A thread lets go of a larger buffer than this after use.
-const KEPT_SCRATCH: usize = 16 << 20;
 
 thread_local! {
     static SCRATCH: RefCell<ThreadScratch> = RefCell::default();
@@ -126,7 +124,9 @@ impl Shared {
         let mut shape = std::mem::take(&mut scratch.shape);
         let mut context = self.array.context(&index, &mut shape);
         context.trusted = matches!(bytes, Held::Borrowed(_));
+        let fits = chain.check_stored(bytes, &context);
         let done = match &self.sink {
+            _ if fits.is_err() => fits,
             Sink::Text(sink) => self.decode_text(sink, bytes, chain, &index, &context, scratch),
             Sink::Fixed(sink) if self.keep => self.decode_and_keep(number, sink, (bytes, chain), version, &context, scratch),
             Sink::Fixed(sink) => self.decode_once(number, sink, bytes, chain, context, scratch),

@@ -202,13 +202,14 @@ impl Direct {
                 }
                 Source::Named => {
                     let missing = planned.name(array, number, name).unwrap_or(Missing::Error);
-                    let is_there = io.read_whole(name, None, array.most_stored(), reader, &self.counters)?;
+                    let is_there = io.read_whole(name, None, array.most_stored(), reader, &self.counters).map_err(|e| array.not_fetched(e))?;
                     shared.clock.landed();
                     self.encoded(whole(is_there, missing, name)?, reader, None)
                 }
                 Source::Whole { object, missing } => {
                     let key: &ObjectKey = planned.object(object);
-                    let is_there = io.read_whole(key.url(), key.version(), array.most_stored(), reader, &self.counters)?;
+                    let is_there = io.read_whole(key.url(), key.version(), array.most_stored(), reader, &self.counters);
+                    let is_there = is_there.map_err(|e| array.not_fetched(e))?;
                     shared.clock.landed();
                     self.encoded(whole(is_there, missing, key.url())?, reader, key.version())
                 }

@@ -488,7 +488,7 @@ async fn breathe(number: usize) {
 impl Read<'_> {
     /// The place of one chunk, or the page that must be read before.
     fn locate(&mut self, index: &[u64], planned: &mut Planned) -> Result<Result<Source, PageId>> {
-        let (meta, limits) = (&self.array.meta, self.array.limits());
+        let meta = &self.array.meta;
         let (found, object) = match &meta.manifest {
             ChunkManifest::Table(table) => {
                 let object = if planned.objects.is_empty() { planned.object_number(self.array, &table.object)? } else { 0 };
@@ -529,7 +529,8 @@ impl Read<'_> {
         Ok(Ok(match (found, object) {
             (Found::Unread(page), _) => return Ok(Err(page)),
             (Found::At { start, length, chain }, Some(object)) => {
-                Limits::check("max_stored_bytes", length, limits.max_stored_bytes)?;
+                // As of whole objects: more than this no codec of the chunk needs.
+                Limits::check("max_stored_bytes", length, self.array.most_stored()).map_err(|e| self.array.not_fetched(e))?;
                 self.kept(index, Some(object), planned)?.unwrap_or(Source::Range { object, chain, start, length })
             }
             (Found::Inline(bytes), _) => match self.kept(index, None, planned)? {

@@ -173,7 +173,7 @@ async fn run_batch(
             (Ok(Got::Bytes { bytes, .. }), _) => Ok(Stored::Encoded { bytes: Held::Owned(bytes), chain, version: want.object().version().cloned() }),
             (Ok(_), Missing::Fill) => Ok(Stored::Absent),
             (Ok(_), Missing::Error) => Err(Error::not_found(want.object().url())),
-            (Err(e), _) => Err(e),
+            (Err(e), _) => Err(shared.array.not_fetched(e)),
         };
         match arrived {
             Ok(arrived) => {
@@ -282,7 +282,7 @@ pub(crate) async fn read_chunk(array: Arc<ArrayInner>, index: Vec<u64>, call: Ar
             None => return Ok(None),
         },
     };
-    let bytes = match (io.get(&want, counters).await?, missing) {
+    let bytes = match (io.get(&want, counters).await.map_err(|e| array.not_fetched(e))?, missing) {
         (Got::Bytes { bytes, .. }, _) => bytes,
         (_, Missing::Fill) => return Ok(None),
         (_, Missing::Error) => return Err(Error::not_found(array.meta.source.url())),
@@ -308,6 +308,7 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
     if array.chain(chain)?.is_view(bytes.len(), length) {
         return Ok(bytes);
     }
+    array.chain(chain)?.check_stored(&bytes, &array.context(index, &mut Vec::new())).map_err(|e| e.in_chunk(index))?;
     let (done, decoded) = oneshot::channel();
     let (of_job, index) = (array.clone(), index.to_vec());
     let job = move || {

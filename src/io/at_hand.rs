@@ -18,7 +18,7 @@ use super::request::{Part, version_of};
 use super::store::{Kind, Place};
 use super::{Io, errors, names};
 use crate::error::{Error, Result};
-use crate::model::{Limits, ObjectKey};
+use crate::model::{KEPT_BY_THREAD, Limits, ObjectKey};
 
 /// Reads objects at hand, one after the other, by one thread.
 #[derive(Default)]
@@ -29,9 +29,6 @@ pub(crate) struct AtHand {
     /// The object in memory that was read last: that of all chunks, where they are parts of one.
     last: Option<(ObjectKey, Bytes)>,
 }
-
-/// A larger buffer is let go of after use.
-const KEPT_BUFFER: usize = 16 << 20;
 
 impl AtHand {
     /// What was read last.
@@ -45,7 +42,7 @@ impl AtHand {
     /// Lets go of views, and of what a large object needed.
     pub(crate) fn trim(&mut self) {
         (self.held, self.last, self.length) = (None, None, 0);
-        if self.buffer.capacity() > KEPT_BUFFER {
+        if self.buffer.capacity() > KEPT_BY_THREAD {
             self.buffer = Vec::new();
         }
     }

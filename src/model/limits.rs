@@ -83,6 +83,60 @@ impl Limits {
     }
 }
 
+/// What reads are of, as far as the memory that they take depends on it: for [`Limits::peak_memory`]. All are numbers of bytes but for `chunks` and
+/// `threads`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Footprint {
+    /// Their results.
+    pub output: u64,
+    /// The largest chunk, decoded.
+    pub chunk: u64,
+    /// The largest chunk as it is stored, or the most that it may be.
+    pub stored: u64,
+    /// What the codecs of a chunk hold beside it.
+    pub working: u64,
+    /// How many chunks they touch.
+    pub chunks: u64,
+    /// Headers, documents and pages of chunk tables, as stored, of all that is open.
+    pub metadata: u64,
+    /// Threads that decode.
+    pub threads: u64,
+}
+
+/// Buffers that a thread keeps from chunk to chunk are given back to the system above this, in bytes: those of codecs together, those of codecs that
+/// help with another thread's chunk, those of decoded chunks, and those of stored ones, each.
+pub(crate) const KEPT_BY_THREAD: usize = 16 << 20;
+
+impl Limits {
+    /// Metadata that were parsed take up to so many times the bytes that they were read from: an empty object of JSON is two.
+    const OF_METADATA: u64 = 64;
+    /// What a plan holds of each chunk, in bytes.
+    const OF_CHUNK: u64 = 64;
+    /// What nothing else counts: the plan of a request, buffers of connections, stacks of futures.
+    const REST: u64 = 16 << 20;
+
+    /// The most that the heap holds while such reads run, in bytes, whatever the input is:
+    ///
+    /// output + decoded chunks in flight + stored chunks in flight + metadata and plan + working memory of the codecs + 16 MiB.
+    ///
+    /// Chunks in flight are those that `decoded_in_flight` and `stored_in_flight` admit, or one larger chunk alone. Codecs work on a chunk a thread, and a
+    /// thread keeps the buffers of its last chunk, as far as they are small. The caches of a session stand beside it.
+    #[must_use]
+    pub fn peak_memory(&self, of: &Footprint) -> u64 {
+        let one = of.chunk.saturating_add(of.working).saturating_add(of.stored);
+        let kept = one.min(4 * KEPT_BY_THREAD as u64);
+        let terms = [
+            self.decoded_in_flight.max(of.chunk),
+            self.stored_in_flight.max(of.stored),
+            of.metadata.saturating_mul(Self::OF_METADATA),
+            of.chunks.saturating_mul(Self::OF_CHUNK),
+            of.threads.saturating_mul(of.working.saturating_add(kept)),
+            Self::REST,
+        ];
+        terms.into_iter().fold(of.output, u64::saturating_add)
+    }
+}
+
 /// An empty vector with room for `count` elements: with [`grow`] and [`zeroed`], the one way to allocate by a size from outside.
 ///
 /// # Errors
@@ -239,5 +293,20 @@ mod tests {
         assert_eq!(zeroed::<u16>(3).ok(), Some(vec![0; 3]));
         assert!(Limits::check("test", 10, 9).is_err());
         assert_eq!(Limits::check("test", 9, 9).ok(), Some(9));
+    }
+
+    #[test]
+    fn a_large_chunk_takes_the_place_of_the_budgets() {
+        let limits = Limits { decoded_in_flight: 100, stored_in_flight: 10, ..Limits::default() };
+        let rest = 16 << 20;
+        let peak = |of: Footprint| limits.peak_memory(&of) - rest;
+        assert_eq!(peak(Footprint::default()), 110);
+        assert_eq!(peak(Footprint { output: 5, chunk: 90, stored: 9, ..Footprint::default() }), 115);
+        assert_eq!(peak(Footprint { chunk: 1000, stored: 500, ..Footprint::default() }), 1500);
+        // Two threads hold a working set each, and what they kept.
+        assert_eq!(peak(Footprint { chunk: 20, stored: 3, working: 7, threads: 2, ..Footprint::default() }), 110 + 2 * (7 + 30));
+        let large = Footprint { chunk: 1 << 30, working: 1 << 30, threads: 1, ..Footprint::default() };
+        assert_eq!(peak(large), (1 << 30) + 10 + (1 << 30) + (64 << 20));
+        assert_eq!(limits.peak_memory(&Footprint { output: u64::MAX, ..large }), u64::MAX);
     }
 }

@@ -28,8 +28,8 @@ pub use grid::{Axis, ChunkGrid, Edge};
 #[cfg(feature = "__inject")]
 #[doc(hidden)]
 pub use limits::inject;
-pub use limits::{Limits, reserve};
-pub(crate) use limits::{collected, grow, lengthened, zeroed};
+pub use limits::{Footprint, Limits, reserve};
+pub(crate) use limits::{KEPT_BY_THREAD, collected, grow, lengthened, zeroed};
 pub use manifest::{
     ChunkManifest, ChunkTable, Column, KeyNames, Location, Missing, ObjectMap, Page, PageId, PagePlace, PageSpec, Pages, ReadReferences, Reference,
     ReferenceTables, Shards,

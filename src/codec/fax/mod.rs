@@ -29,6 +29,10 @@ impl Codec for Fax {
             FaxCoding::Group4 => "ccitt-group4",
         }
     }
+    /// The changes of colour in a row and in the one above it, four bytes each.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(8).saturating_add(1 << 10)
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let elements = chunk.elements()?;
         let columns = chunk.shape.last().copied().unwrap_or(0);

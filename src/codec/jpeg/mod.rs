@@ -81,6 +81,19 @@ impl Codec for Jpeg {
     fn name(&self) -> &str {
         "jpeg"
     }
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(8).saturating_add(4 << 20)
+    }
+    /// A block takes a bit at least, and stands for 32 x 32 samples at most.
+    fn most_output(&self, input: usize) -> Option<usize> {
+        Some(input.saturating_mul(1 << 14))
+    }
+    fn declared(&self, input: &[u8], _: &crate::model::DataType) -> Result<Option<usize>> {
+        // It may be among the tables.
+        let Some(frame) = Frame::find(input) else { return Ok(None) };
+        let pixels = usize::from(frame.width).saturating_mul(usize::from(frame.height));
+        Ok(Some(pixels.saturating_mul(frame.components.len()).saturating_mul(self.sample_size())))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let tables: &[u8] = self.tables.as_deref().unwrap_or_default();
         let body = input.strip_prefix(&START);

@@ -74,6 +74,17 @@ pub(super) fn codestream(input: &[u8]) -> Result<&[u8]> {
     }
 }
 
+/// Width and height of what a codestream says it holds.
+///
+/// # Errors
+/// `Codec` where it does not begin with its size.
+pub(super) fn size_of_image(stream: &[u8]) -> Result<(usize, usize)> {
+    let mut segments = Segments { rest: stream.get(2..).unwrap_or_default() };
+    let Some(Segment { marker: SIZ, body }) = segments.next()? else { return Err(Error::codec("jpeg2000", "no image size")) };
+    let along = |end: usize, start: usize| -> Result<usize> { Ok(size(u32_at(body, end)?.saturating_sub(u32_at(body, start)?))) };
+    Ok((along(2, 10)?, along(6, 14)?))
+}
+
 /// Walks all headers of a codestream of `samples` components.
 ///
 /// # Errors

@@ -24,6 +24,14 @@ impl Codec for Jpeg2000 {
     fn name(&self) -> &str {
         "jpeg2000"
     }
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(48).saturating_add(4 << 20)
+    }
+    fn declared(&self, input: &[u8], data_type: &DataType) -> Result<Option<usize>> {
+        let (width, height) = markers::size_of_image(markers::codestream(input)?)?;
+        let samples = width.saturating_mul(height).saturating_mul(self.samples);
+        Ok(data_type.size().map(|size| samples.saturating_mul(size)))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let failed = |e: DecodeError| Error::codec("jpeg2000", e.to_string());
         let codestream = markers::codestream(input)?;

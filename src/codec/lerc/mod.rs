@@ -61,6 +61,20 @@ impl Codec for Lerc {
     fn name(&self) -> &str {
         "lerc"
     }
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(10).saturating_add(1 << 20)
+    }
+    fn declared(&self, input: &[u8], data_type: &DataType) -> Result<Option<usize>> {
+        let shape = if input.starts_with(&Header::MAGIC) {
+            let first = Header::read(input)?;
+            Shape { width: first.width, height: first.height, depth: first.depth, bands: first.bands(input)? }
+        } else {
+            library::shape(input)?
+        };
+        // Where the chunk has a sample more, it is made of the mask.
+        let samples = shape.width.saturating_mul(shape.height).saturating_mul(shape.stored().saturating_add(1));
+        Ok(data_type.size().map(|size| samples.saturating_mul(size)))
+    }
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let header = if input.starts_with(&Header::MAGIC) { Some(Header::read(input)?) } else { None };
         let shape = match &header {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ErrorKind;
+use crate::model::Compression;
 
 fn compile(chain: &[CodecSpec], data_type: &DataType) -> Result<Chain> {
     Chain::compile(chain, data_type, &FillValue::ZERO, &Registry::default(), &Limits::default())
@@ -469,4 +470,32 @@ fn what_this_build_lacks_is_refused_by_its_feature() {
             }
         }
     }
+}
+
+/// What a run of one byte becomes where compressors do their best stays within what their codecs are said to give.
+#[test]
+fn no_stream_gives_more_than_its_codec_can() {
+    const LENGTH: usize = 8 << 20;
+    let limits = Limits::default();
+    let shape = [LENGTH as u64];
+    let chunk = ChunkContext::new(&shape, &DataType::U8, &limits);
+    let run = vec![7_u8; LENGTH];
+    for (spec, compression) in [
+        (CodecSpec::Zlib, Compression::Zlib { level: 9 }),
+        (CodecSpec::Gzip, Compression::Gzip { level: 9 }),
+        (CodecSpec::Zstd, Compression::Zstd { level: 9, checksum: false }),
+    ] {
+        let encoder = crate::codec::Encoder::compile(std::slice::from_ref(&spec), &DataType::U8, &compression).unwrap();
+        let stored = encoder.encode(run.clone(), &chunk, &mut Scratch::default()).unwrap();
+        let chain = Chain::compile(&[spec], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
+        chain.check_stored(&stored, &chunk).unwrap();
+        // One that is far too short is refused, though a decoder was never asked.
+        assert!(chain.check_stored(&stored[..stored.len() / 40], &chunk).is_err(), "{:?}", chain.names());
+    }
+    // As they are, and with all that is needed of them where the rest lies outside of the array.
+    let plain = Chain::compile(&[], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
+    assert!(plain.check_stored(&run, &chunk).is_ok() && plain.check_stored(&run[1..], &chunk).is_err());
+    let tolerant = Chain::compile(&[CodecSpec::LeaveSurplus], &DataType::U8, &FillValue::ZERO, &Registry::default(), &limits).unwrap();
+    let inside = chunk.clone().inside([100].into_iter());
+    assert!(tolerant.check_stored(&run[..100], &inside).is_ok() && tolerant.check_stored(&run[..99], &inside).is_err());
 }

@@ -150,8 +150,9 @@ fn what_a_document_must_not_say() {
     }
     let ignored = v3(r#""attributes""#, r#""new":{"must_understand":false},"extensions":[],"attributes""#).1;
     assert!(open(&[("zarr.json", &ignored)]).0.unwrap().array("", &Limits::default()).is_ok());
+    // A chunk that is not there may have any size. The one that is there is refused when it is read: `tests/hostile.rs`.
     let large = v3("[2,2]", "[100000,100000]").1;
-    assert!(matches!(open(&[("zarr.json", &large)]).0.unwrap().array("", &Limits::default()).unwrap_err().kind(), ErrorKind::Limit { .. }));
+    assert!(open(&[("zarr.json", &large)]).0.unwrap().array("", &Limits::default()).is_ok());
 }
 
 #[test]
