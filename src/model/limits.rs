@@ -137,10 +137,12 @@ impl Limits {
     }
 }
 
-/// An empty vector with room for `count` elements: with [`grow`] and [`zeroed`], the one way to allocate by a size from outside.
+// What is allocated by a size from outside goes through this function and its siblings below, behind a check of the size.
+
+/// An empty vector with room for `count` elements: the way to allocate by a size from outside.
 ///
 /// # Errors
-/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) of `memory` where it cannot be had; so too of the two others.
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) of `memory` where it cannot be had.
 pub fn reserve<T>(count: usize) -> Result<Vec<T>> {
     let mut v = Vec::new();
     allow(count, size_of::<T>())?;
@@ -175,11 +177,13 @@ pub(crate) fn zeroed<T: Zeroable>(count: usize) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// As [`reserve`].
-pub(crate) fn lengthened<T: Zeroable>(buffer: &mut Vec<T>, count: usize) -> Result<&mut [T]> {
-    if buffer.len() < count {
+pub(crate) fn lengthened<T: Zeroable + Clone>(buffer: &mut Vec<T>, count: usize) -> Result<&mut [T]> {
+    if buffer.capacity() < count {
         // What it holds is not moved, nor held beside the new one.
         drop(std::mem::take(buffer));
         *buffer = zeroed(count)?;
+    } else if buffer.len() < count {
+        buffer.resize(count, T::zeroed());
     }
     Ok(buffer.get_mut(..count).unwrap_or_default())
 }
