@@ -27,9 +27,10 @@ use swath::model::{
 use swath::{Dataset, Session, SessionOptions};
 
 type Run = Box<dyn FnOnce()>;
+type Make = fn(usize) -> Run;
 
 /// A job, the most that its n may be by a format's own bound, and what makes its work.
-const JOBS: [(&str, usize, fn(usize) -> Run); 19] = [
+const JOBS: [(&str, usize, Make); 19] = [
     ("json-equal-keys", usize::MAX, |n| attributes(&format!("{{{}}}", repeated(n, "\"a\":1")))),
     ("json-keys", usize::MAX, |n| attributes(&format!("{{{}}}", numbered(n, |i| format!("\"key{i}\":{i}"), ",")))),
     ("json-deep", usize::MAX, |n| attributes(&format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n)))),
