@@ -112,6 +112,8 @@ impl Limits {
     const OF_METADATA: u64 = 64;
     /// What a plan holds of each chunk, in bytes.
     const OF_CHUNK: u64 = 64;
+    /// No thread helps with a smaller chunk, in bytes.
+    const SHARED_ABOVE: u64 = 4 << 20;
     /// What nothing else counts: the plan of a request, buffers of connections, stacks of futures.
     const REST: u64 = 16 << 20;
 
@@ -120,17 +122,19 @@ impl Limits {
     /// output + decoded chunks in flight + stored chunks in flight + metadata and plan + working memory of the codecs + 16 MiB.
     ///
     /// Chunks in flight are those that `decoded_in_flight` and `stored_in_flight` admit, or one larger chunk alone. Codecs work on a chunk a thread, and a
-    /// thread keeps the buffers of its last chunk, as far as they are small. The caches of a session stand beside it.
+    /// thread keeps the buffers of its last chunk, as far as they are small. Of reads of several arrays at once the largest of each number is taken. The caches
+    /// of a session stand beside it.
     #[must_use]
     pub fn peak_memory(&self, of: &Footprint) -> u64 {
-        let one = of.chunk.saturating_add(of.working).saturating_add(of.stored);
-        let kept = one.min(4 * KEPT_BY_THREAD as u64);
+        // The buffers of a thread's codecs are its working memory; those for a chunk as stored and as decoded are kept beside it, and those it helps with.
+        let kept = of.chunk.saturating_add(of.stored).min(2 * KEPT_BY_THREAD as u64);
+        let helping = if of.chunk > Self::SHARED_ABOVE { of.working.min(KEPT_BY_THREAD as u64) } else { 0 };
         let terms = [
             self.decoded_in_flight.max(of.chunk),
             self.stored_in_flight.max(of.stored),
             of.metadata.saturating_mul(Self::OF_METADATA),
             of.chunks.saturating_mul(Self::OF_CHUNK),
-            of.threads.saturating_mul(of.working.saturating_add(kept)),
+            of.threads.saturating_mul(of.working.saturating_add(kept).saturating_add(helping)),
             Self::REST,
         ];
         terms.into_iter().fold(of.output, u64::saturating_add)
@@ -308,9 +312,9 @@ mod tests {
         assert_eq!(peak(Footprint { output: 5, chunk: 90, stored: 9, ..Footprint::default() }), 115);
         assert_eq!(peak(Footprint { chunk: 1000, stored: 500, ..Footprint::default() }), 1500);
         // Two threads hold a working set each, and what they kept.
-        assert_eq!(peak(Footprint { chunk: 20, stored: 3, working: 7, threads: 2, ..Footprint::default() }), 110 + 2 * (7 + 30));
+        assert_eq!(peak(Footprint { chunk: 20, stored: 3, working: 7, threads: 2, ..Footprint::default() }), 110 + 2 * (7 + 23));
         let large = Footprint { chunk: 1 << 30, working: 1 << 30, threads: 1, ..Footprint::default() };
-        assert_eq!(peak(large), (1 << 30) + 10 + (1 << 30) + (64 << 20));
+        assert_eq!(peak(large), (1 << 30) + 10 + (1 << 30) + (48 << 20));
         assert_eq!(limits.peak_memory(&Footprint { output: u64::MAX, ..large }), u64::MAX);
     }
 }
