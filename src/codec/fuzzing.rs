@@ -12,23 +12,46 @@ fn limits() -> Limits {
     Limits { max_chunk_bytes: MOST, max_stored_bytes: MOST << 4, max_page_bytes: MOST, ..Limits::default() }
 }
 
+/// Decodes a chunk, and parts of it: where all of it can be had, the parts are as they are in the whole.
 fn run(specs: &[CodecSpec], data_type: &DataType, shape: &[u64], data: &[u8]) {
     let limits = limits();
     let Ok(chain) = Chain::compile(specs, data_type, &FillValue::ZERO, &Registry::default(), &limits) else { return };
     let mut scratch = Scratch::default();
-    // All of the chunk is needed, and half of it along each axis.
-    let half: Vec<u64> = shape.iter().map(|n| n.div_ceil(2)).collect();
-    for chunk in [ChunkContext::new(shape, data_type, &limits), ChunkContext::new(shape, data_type, &limits).inside(half.iter().copied())] {
-        match chunk.bytes() {
-            Ok(Some(bytes)) => {
-                let mut out = vec![0; bytes];
-                let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Exact(&mut out));
-            }
-            Ok(None) => {
-                let _ = chain.decode(data, &chunk, &mut scratch, &mut Output::Variable(&mut Elements::default()));
-            }
-            Err(_) => {}
+    let whole = ChunkContext::new(shape, data_type, &limits);
+    let bytes = match whole.bytes() {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            let _any = chain.decode(data, &whole, &mut scratch, &mut Output::Variable(&mut Elements::default()));
+            return;
         }
+        Err(_) => return,
+    };
+    // What stood in the output before is in no result.
+    let mut decode = |chunk: &ChunkContext<'_>, before: u8| {
+        let mut out = vec![before; bytes];
+        chain.decode(data, chunk, &mut scratch, &mut Output::Exact(&mut out)).map(|()| out)
+    };
+    let all = decode(&whole, 0xa5);
+    let size = data_type.size().unwrap_or(1);
+    let count = bytes.checked_div(size).unwrap_or(0);
+    let half: Vec<u64> = shape.iter().map(|n| n.div_ceil(2)).collect();
+    let inside = whole.clone().inside(half.iter().copied());
+    let middle = count / 3..count.div_ceil(2);
+    let wanted = ChunkContext { wanted: Some(middle.clone()), trusted: true, ..whole.clone() };
+    for (chunk, elements) in [(&inside, 0..inside.needed.unwrap_or(count)), (&wanted, middle)] {
+        let part = decode(chunk, 0x5a);
+        let Ok(all) = &all else { continue };
+        let range = elements.start.saturating_mul(size)..elements.end.saturating_mul(size);
+        let is_same = part.as_ref().is_ok_and(|part| part.get(range.clone()) == all.get(range.clone()));
+        assert!(is_same, "{specs:?} of {data_type}, {shape:?}: elements {elements:?} differ from those of the whole: {:?}", part.err());
+    }
+    if let (Ok(all), Ok(Some(blocks))) = (&all, chain.blocks(data, &whole)) {
+        let same = |block: usize, bytes: &[u8]| {
+            let start = block.saturating_mul(blocks.block());
+            assert!(all.get(start..start.saturating_add(bytes.len())) == Some(bytes), "{specs:?}: block {block} differs");
+            Ok(())
+        };
+        assert!(blocks.decode(0..bytes, &mut Scratch::default(), same).is_ok());
     }
 }
 
@@ -101,6 +124,8 @@ pub fn working_memory(which: u8) -> usize {
     match of_table(which) {
         // The caps that `jpegxl.rs`, `webp.rs` and `lzma.rs` set.
         Some((CodecSpec::JpegXl { .. } | CodecSpec::Webp { .. } | CodecSpec::Xz, ..)) => 66 << 20,
+        // Blocks of 900,000 bytes, four times.
+        Some((CodecSpec::Bzip2, ..)) => 5 << 20,
         Some((CodecSpec::Jpeg2000 { .. } | CodecSpec::Png { .. }, ..)) => 16 << 20,
         _ => 1 << 20,
     }

@@ -75,8 +75,7 @@ pub(super) fn check(part: &Part, head: &Head, most_whole: u64) -> Verdict {
         _ => return Verdict::Refused,
     }
     if let Some(encoding) = head.content_encoding.as_deref()
-        && !encoding.is_empty()
-        && !encoding.eq_ignore_ascii_case("identity")
+        && !encoding.split(',').all(|coding| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity"))
     {
         return Verdict::Encoded(encoding.chars().filter(|c| c.is_ascii_graphic()).take(32).collect());
     }

@@ -291,12 +291,16 @@ fn header(response: &HttpResponse, name: &HeaderName) -> Option<Box<str>> {
 /// The head of an answer, as far as reading depends on it.
 pub(super) fn head(response: &HttpResponse) -> Head {
     let get = |name| header(response, name);
+    // Each line of it is a coding more, and what is no text is none that is known.
+    let encodings: Vec<&str> = response.headers().get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    // Of two nobody knows which one is meant.
+    let is_one = response.headers().get_all(CONTENT_RANGE).iter().count() < 2;
     Head {
         status: response.status().as_u16(),
-        content_range: get(&CONTENT_RANGE),
+        content_range: get(&CONTENT_RANGE).map(|range| if is_one { range } else { "".into() }),
         content_length: get(&CONTENT_LENGTH).and_then(|text| text.trim().parse().ok()),
         content_type: get(&CONTENT_TYPE),
-        content_encoding: get(&CONTENT_ENCODING),
+        content_encoding: (!encodings.is_empty()).then(|| encodings.join(",").into()),
         e_tag: get(&ETAG),
         last_modified: get(&LAST_MODIFIED),
     }
@@ -336,7 +340,33 @@ pub(super) fn code(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::checked::{Verdict, check};
+    use super::super::request::Part;
     use super::*;
+
+    #[test]
+    fn codings_of_several_lines_and_of_no_text_are_codings() {
+        let told = |values: &[&[u8]]| {
+            let mut response = HttpResponse::new(Bytes::new().into());
+            *response.status_mut() = 206.try_into().unwrap();
+            for value in values {
+                response.headers_mut().append(CONTENT_ENCODING, HeaderValue::from_bytes(value).unwrap());
+            }
+            response.headers_mut().append(CONTENT_RANGE, HeaderValue::from_static("bytes 0-9/10"));
+            let verdict = check(&Part::Range(0..10), &head(&response), 0);
+            response.headers_mut().append(CONTENT_RANGE, HeaderValue::from_static("bytes 10-19/20"));
+            assert!(!matches!(check(&Part::Range(0..10), &head(&response), 0), Verdict::Good(_)), "two ranges");
+            verdict
+        };
+        let plain: [&[&[u8]]; 4] = [&[], &[b""], &[b"identity"], &[b"identity", b"Identity"]];
+        let coded: [&[&[u8]]; 4] = [&[b"gzip"], &[b"identity", b"gzip"], &[b"identity, br"], &[b"\xff"]];
+        for plain in plain {
+            assert!(matches!(told(plain), Verdict::Good(_)), "{plain:?}");
+        }
+        for coded in coded {
+            assert!(matches!(told(coded), Verdict::Encoded(_)), "{coded:?}");
+        }
+    }
 
     #[test]
     fn codes_of_refusals() {

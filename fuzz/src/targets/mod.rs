@@ -56,7 +56,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("kernels", kernels::body, document),
     Target::new("names", network::names, document),
     Target::new("query_merge", network::merge, document),
-    Target::new("ranges", network::ranges, document),
+    Target::new("ranges", network::ranges, network::ranges_bound),
     Target::new("read", read::object, read::bound),
     Target::new("reference_tables", reference_tables, chunk),
     Target::new("references", format::zarr::fuzzing::references, document),
