@@ -487,7 +487,9 @@ mod tests {
     fn what_parsers_of_urls_leave_out_is_encoded() {
         let names = Names::default();
         let root = names.object("https://h.net/tenant/root.zarr?sig=a", |_| false).unwrap();
-        for (rest, sent) in [(".\t./x", ".%09./x"), (".\n.", ".%0A."), (".\r./..x", ".%0D./..x"), ("a ", "a%20"), ("a\u{1f}", "a%1F"), ("a b", "a%20b")] {
+        for (rest, sent) in
+            [(".\t./x", ".%09./x"), (".\n.", ".%0A."), (".\r./..x", ".%0D./..x"), ("a ", "a%20"), ("a\u{1f}", "a%1F"), ("a b", "a%20b")]
+        {
             let target = names.target(&ObjectKey::new(format!("{}/{rest}", root.url()))).unwrap();
             assert_eq!(target.url.as_str(), format!("https://h.net/tenant/root.zarr/{sent}"), "{rest:?}");
         }

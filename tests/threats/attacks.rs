@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use swath::geo::{AuxiliaryMetadata, GdalMetadata};
-use swath::model::{Limits, Sidecars};
+use swath::model::Sidecars;
 use swath::{DynArray, ErrorKind, Result};
 
 use crate::common::tiff::of_tags;
@@ -58,15 +58,15 @@ fn a_reference_file_that_names_itself() {
         r#"{"zarr.json":["refs.json"]}"#.to_owned(),
         r#"{".zmetadata":["refs.json"],".zgroup":["refs.json"],".zarray":["refs.json"]}"#.to_owned(),
     ] {
-        world.put("refs.json", refs.clone());
-        let looked = world.look("refs.json");
+        world.put("d/refs.json", refs.clone());
+        let looked = world.look("d/refs.json");
         assert!(looked.map_or(true, |found| found.iter().all(Result::is_err)), "{refs}");
-        world.session.block_on(world.session.forget(&world.url("refs.json"))).unwrap();
+        world.session.block_on(world.session.forget(&world.url("d/refs.json"))).unwrap();
     }
     // A part of itself that is as long as a chunk is that part.
     let refs = format!(r#"{{"c/0":["refs.json",0,4],"zarr.json":{array}}}"#);
-    world.put("refs.json", refs);
-    assert_eq!(first(&world, "refs.json").unwrap().as_slice::<u8>().unwrap(), b"{");
+    world.put("d/refs.json", refs);
+    assert_eq!(first(&world, "d/refs.json").unwrap().as_slice::<u8>().unwrap(), b"{");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn templates_that_multiply() {
     within("templates", GUARD, || {
         let world = World::new();
         let refs: Vec<String> = (0..100_000).map(|i| format!(r#""x/{i}":["{{{{u}}}}{i}"]"#)).collect();
-        let text = format!(r#"{{"version":1,"templates":{{"u":"{}"}},"refs":{{{}}}}}"#, "u".repeat(60_000), refs.join(","));
+        let text = format!(r#"{{"version":1,"templates":{{"u":"{}"}},"refs":{{{}}}}}"#, "u/".repeat(30_000), refs.join(","));
         world.put("refs.json", text);
         let error = world.look("refs.json").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Limit { what: "max_metadata_bytes", .. }), "{error}");
@@ -235,7 +235,16 @@ fn transformers_and_codecs_without_end() {
         for (what, document) in [
             ("storage transformers", v3(&[("storage_transformers", &many(r#"{"name":"t"}"#, 100_000))])),
             ("codecs", v3(&[("codecs", &many(named, 100_000))])),
-            ("codecs of an index", v3(&[("codecs", &format!(r#"[{{"name":"sharding_indexed","configuration":{{"chunk_shape":[4],"codecs":[{{"name":"bytes"}}],"index_codecs":{}}}}}]"#, many(named, 100_000)))])),
+            (
+                "codecs of an index",
+                v3(&[(
+                    "codecs",
+                    &format!(
+                        r#"[{{"name":"sharding_indexed","configuration":{{"chunk_shape":[4],"codecs":[{{"name":"bytes"}}],"index_codecs":{}}}}}]"#,
+                        many(named, 100_000)
+                    ),
+                )]),
+            ),
         ] {
             world.put("a/zarr.json", document);
             let error = error(world.first("a"));
@@ -342,7 +351,9 @@ fn a_shard_that_names_itself() {
     };
     let sharded = r#"[{"name":"sharding_indexed","configuration":{"chunk_shape":[1],"codecs":[{"name":"bytes"}],"index_codecs":[{"name":"bytes","configuration":{"endian":"little"}}]}}]"#;
     for inner in [r#"[{"name":"bytes"}]"#, sharded] {
-        for (offset, length) in [(0, 32), (0, 16), (16, 16), (0, u64::MAX), (u64::MAX, 0), (u64::MAX - 1, 1), (1 << 63, 1 << 63), (32, 0), (31, 2), (0, 1 << 40)] {
+        for (offset, length) in
+            [(0, 32), (0, 16), (16, 16), (0, u64::MAX), (u64::MAX, 0), (u64::MAX - 1, 1), (1 << 63, 1 << 63), (32, 0), (31, 2), (0, 1 << 40)]
+        {
             world.put("s/zarr.json", document(inner));
             world.put("s/c/0", [index(offset, length), index(offset, length)].concat());
             let read = world.first("s");
@@ -378,7 +389,15 @@ fn archives_that_lie() {
             let body = [&local[..], document.as_bytes()].concat();
             let list = entry.repeat(copies);
             let start = if start == 0 { u32::try_from(body.len()).unwrap() } else { start };
-            let end = [b"PK\x05\x06\0\0\0\0".as_slice(), &count.to_le_bytes(), &count.to_le_bytes(), &u32::try_from(list.len()).unwrap().to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+            let end = [
+                b"PK\x05\x06\0\0\0\0".as_slice(),
+                &count.to_le_bytes(),
+                &count.to_le_bytes(),
+                &u32::try_from(list.len()).unwrap().to_le_bytes(),
+                &start.to_le_bytes(),
+                &[0, 0],
+            ]
+            .concat();
             [body, list, end].concat()
         };
         let size = u32::try_from(document.len()).unwrap();
@@ -439,7 +458,6 @@ fn names_of_great_length() {
     within("names", GUARD, || {
         let world = World::new();
         let long = "n".repeat(10 << 20);
-        let limits = Limits::default();
         for document in [
             v3(&[("dimension_names", &format!("[{}]", json(&long)))]),
             v3(&[("data_type", &json(&long))]),
@@ -449,16 +467,15 @@ fn names_of_great_length() {
         ] {
             world.put("a/zarr.json", document);
             if let Err(error) = world.first("a") {
-                assert!(error.to_string().len() < 2000, "an error of {} bytes", error.to_string().len());
+                assert!(error.to_string().len() < 10_000, "an error of {} bytes", error.to_string().len());
             }
             world.session.block_on(world.session.forget(&world.url("a"))).unwrap();
         }
         for path in [long.as_str(), &"a/".repeat(100_000), &".".repeat(5000)] {
             let group = world.session.block_on(world.session.open_zarr(&world.url("a"))).unwrap();
             let error = world.session.block_on(group.array(path)).unwrap_err();
-            assert!(error.to_string().len() < 2000, "an error of {} bytes", error.to_string().len());
+            assert!(error.to_string().len() < 10_000, "an error of {} bytes", error.to_string().len());
         }
-        assert!(limits.max_metadata_bytes > 10 << 20);
     });
 }
 
@@ -467,11 +484,26 @@ fn names_of_great_length() {
 fn coordinates_at_their_ends() {
     within("coordinates", GUARD, || {
         let world = World::new();
-        let units = ["days since 0001-01-01", "days since 9999999999-01-01", "seconds since 1970-13-45", "1e400 since x", "months since -1", "nanoseconds since 1970-01-01T99:99:99"];
+        let units = [
+            "days since 0001-01-01",
+            "days since 9999999999-01-01",
+            "seconds since 1970-13-45",
+            "1e400 since x",
+            "months since -1",
+            "nanoseconds since 1970-01-01T99:99:99",
+        ];
         for units in units {
             for calendar in ["standard", "noleap", "360_day", "x"] {
                 let attributes = format!(r#"{{"units":{},"calendar":"{calendar}","scale_factor":1e308,"add_offset":1e308}}"#, json(units));
-                world.put("t/zarr.json", v3(&[("attributes", &attributes), ("data_type", "\"float64\""), ("fill_value", "1e308"), ("codecs", r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#)]));
+                world.put(
+                    "t/zarr.json",
+                    v3(&[
+                        ("attributes", &attributes),
+                        ("data_type", "\"float64\""),
+                        ("fill_value", "1e308"),
+                        ("codecs", r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#),
+                    ]),
+                );
                 let _ = world.look("t");
                 world.session.block_on(async {
                     let group = world.session.open_zarr(&world.url("t")).await.unwrap();
@@ -492,7 +524,9 @@ fn coordinates_at_their_ends() {
             let cog = world.session.block_on(world.session.open_cog(&world.url("i.tif"))).unwrap();
             for n in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308, 0.0] {
                 let _ = (cog.pixel(0, n, n), cog.coordinates(0, n, n), cog.level_for(n), cog.level_for_metres(n));
-                for region in [cog.region_of(0, [n, n, n, n]), cog.region_of(0, [-n, -n, n, n]), cog.region_of(0, [n, n, -n, -n])].into_iter().flatten() {
+                for region in
+                    [cog.region_of(0, [n, n, n, n]), cog.region_of(0, [-n, -n, n, n]), cog.region_of(0, [n, n, -n, -n])].into_iter().flatten()
+                {
                     let inside = region.ranges()[1..].iter().all(|range| range.start <= range.end && range.end <= 16);
                     assert!(inside, "{scale} {n}: {region}");
                 }

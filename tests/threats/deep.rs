@@ -87,9 +87,17 @@ fn json_in_every_place() {
         for place in places {
             let text = place.last().unwrap().1.chars().take(60).collect::<String>();
             let error = on_a_small_stack(move || array(&place)).expect_err(&text);
-            assert!(matches!(error.kind(), ErrorKind::Limit { what: "max_json_depth", .. } | ErrorKind::Malformed(_) | ErrorKind::Usage(_)), "{text}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Limit { what: "max_json_depth", .. } | ErrorKind::Malformed(_) | ErrorKind::Usage(_)),
+                "{text}: {error}"
+            );
         }
-        for text in [deep.clone(), format!(r#"{{"a":{deep}}}"#), format!(r#"{{"version":1,"refs":{deep}}}"#), format!(r#"{{"version":1,"templates":{deep},"refs":{{}}}}"#)] {
+        for text in [
+            deep.clone(),
+            format!(r#"{{"a":{deep}}}"#),
+            format!(r#"{{"version":1,"refs":{deep}}}"#),
+            format!(r#"{{"version":1,"templates":{deep},"refs":{{}}}}"#),
+        ] {
             assert!(on_a_small_stack(move || parse_references(text.as_bytes(), "memory://r.json", &Limits::default(), &|_| false)).is_err());
         }
     }

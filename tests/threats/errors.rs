@@ -127,6 +127,7 @@ fn refused_by_a_signer() -> Error {
 fn late() -> Error {
     let server = Server::start();
     server.put("/a/zarr.json", v3(&[]));
+    server.put("/a/c/0", [1, 2, 3, 4]);
     server.fault("/a/c/0", Fault::Stall(None));
     let mut options = SessionOptions::default();
     options.read.deadline = Some(Duration::from_millis(300));

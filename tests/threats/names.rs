@@ -107,7 +107,11 @@ fn consolidated_names_stay_in_the_store() {
         let name = written(name, &scratch) + ".zarr";
         let store = scratch.path("consolidated");
         let _ = std::fs::remove_dir_all(&store);
-        let v2_members = format!("{{\"zarr_consolidated_format\":1,\"metadata\":{{\".zgroup\":{{\"zarr_format\":2}},{}:{}}}}}", json(&format!("{name}/.zarray")), v2(&[]));
+        let v2_members = format!(
+            "{{\"zarr_consolidated_format\":1,\"metadata\":{{\".zgroup\":{{\"zarr_format\":2}},{}:{}}}}}",
+            json(&format!("{name}/.zarray")),
+            v2(&[])
+        );
         scratch.write("consolidated/.zmetadata", v2_members);
         holds_no_canary(&session, store.to_str().unwrap(), &name, &name);
         let _ = std::fs::remove_dir_all(&store);
@@ -167,7 +171,9 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, data) in members {
         let (at, sizes) = (out.len(), [n32(data.len()), n32(data.len())].concat());
         out.extend([b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(), &sizes, &n16(name.len()), &[0, 0], name.as_bytes(), data].concat());
-        list.extend([b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(), &sizes, &n16(name.len()), &[0; 12], &n32(at), name.as_bytes()].concat());
+        list.extend(
+            [b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(), &sizes, &n16(name.len()), &[0; 12], &n32(at), name.as_bytes()].concat(),
+        );
     }
     let (start, length) = (out.len(), list.len());
     out.extend(list);
@@ -233,7 +239,8 @@ fn links_are_followed_and_devices_are_not_opened() {
     let chunk = scratch.path("store/linked/c/0");
     std::fs::create_dir_all(chunk.parent().unwrap()).unwrap();
     let read = || {
-        session.block_on(async { session.open_zarr(scratch.path("store/linked").to_str().unwrap()).await?.array("").await?.read::<u8, Ix1>(..).await })
+        session
+            .block_on(async { session.open_zarr(scratch.path("store/linked").to_str().unwrap()).await?.array("").await?.read::<u8, Ix1>(..).await })
     };
     std::os::unix::fs::symlink(scratch.path("canary"), &chunk).unwrap();
     assert_eq!(read().unwrap().to_vec(), [CANARY; 4]);

@@ -41,7 +41,7 @@ fn references_to_other_hosts_are_for_the_caller_to_allow() {
         home.put("/refs.json", references(&url));
         let error = read(&session(|_| {}), &home.url("/refs.json")).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{url}: {error}");
-        assert_eq!(stranger.count_all(), 0, "{url} was asked");
+        assert_eq!(stranger.count(), 0, "{url} was asked");
 
         // Allowed by name, and then without what is the caller's.
         let origin = url.trim_end_matches("/data").to_owned();
@@ -66,7 +66,7 @@ fn references_to_other_hosts_are_for_the_caller_to_allow() {
 fn references_to_other_schemes_are_refused() {
     let home = Server::start();
     let scratch = Scratch::new();
-    scratch.write("canary", b"cana");
+    scratch.write("canary", b"\x43ANA");
     let file = format!("file://{}", scratch.path("canary").to_str().unwrap());
     let session = session(|_| {});
     let targets = [
@@ -96,7 +96,7 @@ fn references_to_other_schemes_are_refused() {
         // A path of the home server at most, which has no such thing: never the bytes of another place.
         match &result {
             Ok(bytes) => assert_eq!(bytes, &[0; 4], "{target}"),
-            Err(error) => assert!(!format!("{error}").contains("cana"), "{error}"),
+            Err(error) => assert!(!error.to_string().contains("CANA"), "{error}"),
         }
         assert!(home.take_seen().iter().all(|seen| seen.header("host") == Some(&home.address().to_string())), "{target}");
         session.block_on(session.forget(&home.url("/refs.json"))).unwrap();
@@ -129,12 +129,12 @@ fn redirects_lead_to_no_other_scheme_and_end() {
             let error = read(&session(|o| o.network.redirects = policy), &server.url("/array")).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Storage(_)), "{target} by {policy:?}: {error}");
         }
-        // Six hops, and a circle.
+        // Five hops, and six.
         for hop in 0..7 {
             server.fault(&format!("/hop{hop}"), Fault::Redirect(server.url(&format!("/hop{}", hop + 1))));
         }
         server.put("/hop7", v3(&[]));
-        for (first, ends) in [("/hop2", true), ("/hop1", false), ("/array/zarr.json", false)] {
+        for (first, ends) in [("/hop3", true), ("/hop2", false), ("/array/zarr.json", false)] {
             server.fault("/array/zarr.json", Fault::Redirect(server.url(first)));
             let session = session(|o| o.network.redirects = policy);
             server.take_seen();

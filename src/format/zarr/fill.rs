@@ -94,7 +94,9 @@ fn integer(json: &Json) -> Option<i128> {
 
 #[allow(clippy::cast_possible_truncation, reason = "within the bounds that are checked before")]
 fn whole(number: f64) -> Option<i128> {
-    (number.fract() == 0.0 && number.abs() <= 18_446_744_073_709_551_616.0).then_some(number as i128)
+    // What is below the integers of 64 bits is rounded to the least of them by the parser of JSON.
+    let within = number > -9_223_372_036_854_775_808.0 && number <= 18_446_744_073_709_551_616.0;
+    (number.fract() == 0.0 && within).then_some(number as i128)
 }
 
 /// A number, one of the three names, the bits in hexadecimal (v3), or a number as text.
