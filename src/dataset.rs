@@ -12,7 +12,7 @@ use crate::cog::Cog;
 use crate::engine::{Call, Session, human_bytes, with_scratch};
 use crate::error::{Error, Result};
 use crate::format::archive::{ArchiveParser, DeflatedDocument, is_archive};
-use crate::format::reference::parse_references;
+use crate::format::reference::{is_allowed, parse_references};
 use crate::format::tiff::TiffParser;
 use crate::group::Group;
 use crate::io::Counters;
@@ -176,7 +176,7 @@ impl Session {
         let limits = &self.inner.limits;
         let want = Want::Whole { object: object.clone(), most: limits.max_metadata_bytes };
         let Got::Bytes { bytes, .. } = self.get(&want, counters).await? else { return Err(Error::not_found(object.url())) };
-        let allowed = |url: &str| self.inner.allowed_references.iter().any(|prefix| url.starts_with(prefix.as_str()));
+        let allowed = |url: &str| is_allowed(&self.inner.allowed_references, url);
         let map: Arc<HashMap<String, Reference>> = parse_references(&bytes, object.url(), limits, &allowed).map_err(|e| e.in_object(object.url()))?;
         self.open_hierarchy(ObjectMap::References(map), object, counters).await
     }

@@ -73,7 +73,8 @@ pub struct SessionOptions {
     pub headers: Vec<(String, Secret)>,
     /// Requests to cloud stores are not signed.
     pub anonymous: bool,
-    /// Prefixes of URLs that a reference file may refer to, beside what is of its own origin (for a local one: below its folder).
+    /// URLs that a reference file may refer to, with all that is below them, beside what is of its own origin (for a local one: below its
+    /// folder). `https://host.net` allows this host and no `https://host.net.other`.
     pub allowed_references: Vec<String>,
     /// Where overviews, masks and metadata in files of their own are looked for. Default: beside local files.
     pub sidecars: Sidecars,

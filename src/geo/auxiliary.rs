@@ -71,8 +71,10 @@ impl AuxiliaryMetadata {
         match name {
             "SRS" => self.crs = Crs::from_wkt(text).or(self.crs.take()),
             "GeoTransform" => {
-                let numbers: Vec<f64> = text.split(',').take(7).filter_map(|n| n.trim().parse().ok()).collect();
-                self.transform = numbers.try_into().ok().map(GeoTransform::new);
+                // One that is no number makes none of the others the next one.
+                let number = |n: &str| n.trim().parse().ok().filter(|n: &f64| n.is_finite());
+                let numbers: Option<Vec<f64>> = text.split(',').take(7).map(number).collect();
+                self.transform = numbers.and_then(|n| n.try_into().ok()).map(GeoTransform::new);
             }
             _ if self.metadata.items.len() >= MOST => {}
             "MDI" => self.metadata.items.push(GdalItem {

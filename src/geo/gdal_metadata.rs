@@ -89,12 +89,12 @@ impl GdalMetadata {
     /// What the numbers of a band are multiplied with.
     #[must_use]
     pub fn scale(&self, sample: u32) -> Option<f64> {
-        self.role("scale", sample)?.trim().parse().ok()
+        quantity(self.role("scale", sample)?)
     }
     /// What is added to the numbers of a band after the scale.
     #[must_use]
     pub fn offset(&self, sample: u32) -> Option<f64> {
-        self.role("offset", sample)?.trim().parse().ok()
+        quantity(self.role("offset", sample)?)
     }
     /// Scale and offset of each of so many bands; none where all numbers are as stored. In one pass over the items.
     #[must_use]
@@ -103,7 +103,7 @@ impl GdalMetadata {
         // From the last to the first: of items that say the same thing the first counts.
         for item in self.items.iter().rev() {
             let line = item.sample.and_then(|band| lines.get_mut(usize::try_from(band).ok()?));
-            if let (Some(line), Ok(number)) = (line, item.text.trim().parse()) {
+            if let (Some(line), Some(number)) = (line, quantity(&item.text)) {
                 match item.role.as_deref() {
                     Some("scale") => line.scale = number,
                     Some("offset") => line.offset = number,
@@ -163,6 +163,11 @@ impl GdalMetadata {
             valid_percent: self.number("STATISTICS_VALID_PERCENT", sample),
         }
     }
+}
+
+/// A number to reckon with: the texts of infinity and not-a-number, and what no double holds, are none.
+fn quantity(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|n: &f64| n.is_finite())
 }
 
 fn item(tag: &str) -> GdalItem {

@@ -69,6 +69,8 @@ const MOST_GRANTS: usize = 4096;
 /// URLs of which it is remembered that they were forgotten: a name's hash each.
 const MOST_FORGOTTEN: usize = 1 << 16;
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// What is sent with requests at and below a URL.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
@@ -268,12 +270,19 @@ fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |shorter| shorter.rfind('/').map(|slash| &shorter[..slash]))
 }
 
-/// What is between two names of an HTTP URL: `?` and `#` are letters there, and a `%` may be one.
+/// What is between two names of an HTTP URL: `?` and `#` are letters there, and a `%` may be one. So are control characters and blanks at
+/// the end, which whoever parses a URL leaves out: a segment of a dot, a tab and a dot would climb.
 fn encoded(path: &str) -> String {
     let hex = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let end = path.trim_end_matches(' ').len();
     let mut out = String::with_capacity(path.len());
     for (at, letter) in path.char_indices() {
         match letter {
+            ' ' if at >= end => out.push_str("%20"),
+            c if c.is_ascii_control() => {
+                let code = usize::from(path.as_bytes()[at]);
+                out.extend(['%', char::from(HEX[code >> 4]), char::from(HEX[code & 15])]);
+            }
             '?' => out.push_str("%3F"),
             '#' => out.push_str("%23"),
             '\\' => out.push_str("%5C"),
@@ -343,7 +352,9 @@ pub(super) fn local_path(key: &ObjectKey) -> Option<&Path> {
 pub(super) fn check(key: &ObjectKey) -> Result<()> {
     let url = key.url();
     let is_http = url.starts_with("http://") || url.starts_with("https://");
-    let climbs = |segment: &str| segment == ".." || (is_http && segment.contains('%') && percent_decoded(segment).is_some_and(|s| s == ".."));
+    // what a server makes of a segment that is decoded may be several
+    let decoded_climbs = |segment: &str| percent_decoded(segment).is_some_and(|s| s.split(['/', '\\']).any(|s| s == ".."));
+    let climbs = |segment: &str| segment == ".." || (is_http && segment.contains('%') && decoded_climbs(segment));
     if url.contains('\0') {
         return Err(Error::malformed("an object's name holds a NUL character"));
     }
@@ -471,10 +482,32 @@ mod tests {
         assert_eq!(target(&format!("{root}/c/0/0")).unwrap().as_deref(), Some("sig=b"));
     }
 
+    /// Parsers of URLs leave out tabs and line ends anywhere, and blanks and controls at the end.
+    #[test]
+    fn what_parsers_of_urls_leave_out_is_encoded() {
+        let names = Names::default();
+        let root = names.object("https://h.net/tenant/root.zarr?sig=a", |_| false).unwrap();
+        for (rest, sent) in
+            [(".\t./x", ".%09./x"), (".\n.", ".%0A."), (".\r./..x", ".%0D./..x"), ("a ", "a%20"), ("a\u{1f}", "a%1F"), ("a b", "a%20b")]
+        {
+            let target = names.target(&ObjectKey::new(format!("{}/{rest}", root.url()))).unwrap();
+            assert_eq!(target.url.as_str(), format!("https://h.net/tenant/root.zarr/{sent}"), "{rest:?}");
+        }
+    }
+
     #[test]
     fn no_key_climbs() {
-        for bad in ["file:///data/x/../../etc/passwd", "s3://b/a/..", "https://h/a/%2e%2E/b", "https://h/a/.%2e/b", "memory://a\\..\\b", "s3://b/a\0"]
-        {
+        let bad = [
+            "file:///data/x/../../etc/passwd",
+            "s3://b/a/..",
+            "https://h/a/%2e%2E/b",
+            "https://h/a/.%2e/b",
+            "https://h/a/..%2fb",
+            "https://h/a/x%2F..%5Cb",
+            "memory://a\\..\\b",
+            "s3://b/a\0",
+        ];
+        for bad in bad {
             assert!(check(&ObjectKey::new(bad)).is_err(), "{bad}");
         }
         for good in ["file:///data/..x/y..", "s3://b/%2e%2e/x", "https://h/a%20.."] {

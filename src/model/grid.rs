@@ -136,11 +136,12 @@ impl ChunkGrid {
     #[must_use]
     pub fn stored_length(&self, axis: usize, index: u64) -> u64 {
         let extent = self.extent(axis, index);
-        let end = match self.axes[axis].1 {
-            Edge::Padded => extent.end,
-            Edge::Clipped => extent.end.min(self.shape[axis]),
-        };
-        end.saturating_sub(extent.start)
+        match (&self.axes[axis], extent.end.min(self.shape[axis])) {
+            // Also of a chunk that ends behind what can be counted.
+            ((Axis::Regular(length), Edge::Padded), _) => *length,
+            ((Axis::Ends(_), Edge::Padded), _) => extent.end.saturating_sub(extent.start),
+            ((_, Edge::Clipped), end) => end.saturating_sub(extent.start),
+        }
     }
     /// The shape in which a chunk is stored: clipped or padded as its edges say.
     #[must_use]

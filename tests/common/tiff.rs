@@ -193,6 +193,15 @@ pub(crate) fn write(source: &Source, chunk: &[u64; 3], layout: &Layout, missing:
     out.bytes
 }
 
+/// A little-endian file of these tags (number, type, values, sorted by number), whatever they say. `data` stands behind the header, at 8 (16
+/// in BigTIFF).
+pub(crate) fn of_tags(big_tiff: bool, data: &[u8], tags: &[(u64, u64, Vec<u64>)]) -> Vec<u8> {
+    let (header, link_at, width): (&[u8], _, _) = if big_tiff { (b"II+\0\x08\0\0\0", 8, 8) } else { (b"II*\0", 4, 4) };
+    let mut out = Out { bytes: [header, &vec![0; width], data].concat(), big_endian: false };
+    write_directory(&mut out, tags, link_at, width);
+    out.bytes
+}
+
 fn write_directory(out: &mut Out, tags: &[(u64, u64, Vec<u64>)], link_at: usize, offset_width: usize) {
     let mut entries = Vec::new();
     for (tag, kind, values) in tags {

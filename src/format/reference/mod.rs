@@ -12,6 +12,7 @@ mod target;
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetReferences;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub(crate) use target::is_allowed;
 use target::{Base, Targets};
 
 use super::zarr::{check_name, clean, decode_base64, for_each_member};
@@ -50,7 +52,7 @@ fn parse(bytes: &[u8], base_url: &str, limits: &Limits, allow: &dyn Fn(&str) -> 
         }
         Ok(())
     })?;
-    let mut reader = Reader { targets: Targets::new(Base::new(base_url), allow), templates: HashMap::new(), map: HashMap::new() };
+    let mut reader = Reader { targets: Targets::new(Base::new(base_url), allow, limits), templates: HashMap::new(), map: HashMap::new() };
     let list = match (version.map(RawValue::get), refs) {
         (Some("1"), Some(refs)) => {
             if generated.is_some_and(|g| !matches!(g.get(), "null" | "[]")) {
@@ -115,29 +117,26 @@ impl Reader<'_> {
     }
 
     fn target(&mut self, written: &str) -> Result<ObjectKey> {
-        if written.contains("{{") {
-            let url = self.substitute(written)?;
-            return self.targets.object(&url);
-        }
-        self.targets.object(written)
+        let templates = &self.templates;
+        self.targets.object(written, |url| if url.contains("{{") { substitute(templates, url).map(Cow::Owned) } else { Ok(url.into()) })
     }
+}
 
-    /// Replaces `{{name}}`.
-    fn substitute(&self, url: &str) -> Result<String> {
-        let mut done = String::new();
-        let mut rest = url;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (name, behind) = after.split_once("}}").ok_or_else(|| Error::malformed("a template that is not closed"))?;
-            let value = self.templates.get(name.trim());
-            let value = value.ok_or_else(|| Error::unsupported(format!("kerchunk template {}", name.trim().chars().take(60).collect::<String>())))?;
-            done.push_str(before);
-            done.push_str(value);
-            rest = behind;
-            Limits::check("bytes of a URL", done.len() as u64, 1 << 16)?;
-        }
-        done.push_str(rest);
-        Ok(done)
+/// Replaces `{{name}}`.
+fn substitute(templates: &HashMap<String, String>, url: &str) -> Result<String> {
+    let mut done = String::new();
+    let mut rest = url;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, behind) = after.split_once("}}").ok_or_else(|| Error::malformed("a template that is not closed"))?;
+        let value = templates.get(name.trim());
+        let value = value.ok_or_else(|| Error::unsupported(format!("kerchunk template {}", name.trim().chars().take(60).collect::<String>())))?;
+        done.push_str(before);
+        done.push_str(value);
+        rest = behind;
+        Limits::check("bytes of a URL", done.len() as u64, 1 << 16)?;
     }
+    done.push_str(rest);
+    Ok(done)
 }
 
 #[cfg(test)]
@@ -195,6 +194,29 @@ mod tests {
             let text = format!(r#"{{"x/0": ["{url}"]}}"#);
             assert_eq!(parse(&text, base).is_ok(), allowed, "{base} {url}");
         }
+    }
+
+    #[test]
+    fn what_is_allowed_ends_at_a_border() {
+        let allowed = ["https://h.net".to_owned(), "s3://open/a".to_owned(), "gs://".to_owned()];
+        for url in ["https://h.net", "https://h.net/x", "s3://open/a", "s3://open/a/x", "gs://any/x"] {
+            assert!(is_allowed(&allowed, url), "{url}");
+        }
+        for url in ["https://h.net.evil/x", "https://h.net@evil/x", "https://h.net:1/x", "http://h.net/x", "s3://open/ab/x", "s3://open", "file:///x"]
+        {
+            assert!(!is_allowed(&allowed, url), "{url}");
+        }
+    }
+
+    /// A template of 60 KiB that a hundred references name, each with an end of its own.
+    #[test]
+    fn templates_cannot_be_made_into_more_than_the_file_may_hold() {
+        let refs = |own: bool| (0..100).map(|i| format!(r#""x/{i}":["{{{{u}}}}{}"]"#, if own { i } else { 0 })).collect::<Vec<_>>().join(",");
+        let text = |own| format!(r#"{{"version":1,"templates":{{"u":"{}"}},"refs":{{{}}}}}"#, "u/".repeat(30_000), refs(own));
+        let limits = Limits { max_metadata_bytes: 1 << 20, ..Limits::default() };
+        let parse = |own| parse_references(text(own).as_bytes(), "https://h.net/r.json", &limits, &|_| false);
+        assert!(matches!(parse(true).unwrap_err().kind(), crate::ErrorKind::Limit { what: "max_metadata_bytes", .. }));
+        assert_eq!(parse(false).unwrap().len(), 100);
     }
 
     #[test]

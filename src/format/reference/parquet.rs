@@ -11,7 +11,7 @@ use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 
 use super::parquet_pages::check_pages;
-use super::target::{Base, Targets};
+use super::target::{Base, Targets, is_allowed};
 use crate::error::{Error, Result};
 use crate::model::{ByteSpan, Limits, ReadReferences, Reference, grow, reserve};
 
@@ -27,7 +27,7 @@ pub struct ParquetReferences {
 }
 
 impl ParquetReferences {
-    /// Of the array `folder` below the hierarchy at `root`. References outside of the root's origin must begin with one of `allowed`.
+    /// Of the array `folder` below the hierarchy at `root`. References outside of the root's origin must be one of `allowed`, or below one.
     #[must_use]
     pub fn new(root: &str, folder: &str, allowed: Arc<[String]>, limits: &Limits) -> Self {
         Self { root: format!("{}/", root.trim_end_matches('/')), folder: folder.to_owned(), allowed, limits: limits.clone() }
@@ -40,8 +40,8 @@ impl ReadReferences for ParquetReferences {
         let columns = || Columns::read(table, rows, self.limits.max_page_bytes);
         // The crate is not made for hostile files alone.
         let columns = catch_unwind(AssertUnwindSafe(columns)).unwrap_or_else(|_| Err(Error::malformed("a parquet file that makes no sense")))?;
-        let allow = |url: &str| self.allowed.iter().any(|prefix| url.starts_with(prefix.as_str()));
-        let mut targets = Targets::new(Base::below(&self.root, &self.folder), &allow);
+        let allow = |url: &str| is_allowed(&self.allowed, url);
+        let mut targets = Targets::new(Base::below(&self.root, &self.folder), &allow, &self.limits);
         columns.references(&mut targets, self.limits.max_page_bytes)
     }
 }
@@ -136,7 +136,7 @@ impl Columns {
                     let bad = || Error::malformed(format!("row {row}: neither an object nor a range of one"));
                     let path = std::str::from_utf8(path.data()).map_err(|_| bad())?;
                     Limits::check("bytes of a URL", path.len() as u64, 1 << 16)?;
-                    let object = targets.object(path)?;
+                    let object = targets.object(path, |path| Ok(path.into()))?;
                     Some(match (number(&self.offsets), number(&self.sizes)) {
                         (None, None) | (Some(0), Some(0)) => Reference::Whole(object),
                         (Some(offset), Some(size)) => {

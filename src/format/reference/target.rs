@@ -1,10 +1,19 @@
 //! Where references lead, and whether they may.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::format::zarr::check_name;
-use crate::model::{ObjectKey, without_secrets};
+use crate::model::{Limits, ObjectKey, without_secrets};
+
+/// Whether a URL is one of `allowed`, or below one: `https://h.net` is not `https://h.net.evil`.
+pub(crate) fn is_allowed(allowed: &[String], url: &str) -> bool {
+    allowed.iter().any(|prefix| {
+        let rest = url.strip_prefix(prefix.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))
+    })
+}
 
 /// Objects that URLs lead to, which may be relative.
 pub(super) struct Targets<'a> {
@@ -13,19 +22,24 @@ pub(super) struct Targets<'a> {
     allow: &'a dyn Fn(&str) -> bool,
     /// URLs as written: many references share few.
     known: HashMap<String, ObjectKey>,
+    /// Bytes that the URLs are longer than they were written, and how many they may be: a short text may stand for a long folder or template.
+    longer: u64,
+    most: u64,
 }
 
 impl<'a> Targets<'a> {
-    pub(super) fn new(base: Base<'a>, allow: &'a dyn Fn(&str) -> bool) -> Self {
-        Self { base, allow, known: HashMap::new() }
+    pub(super) fn new(base: Base<'a>, allow: &'a dyn Fn(&str) -> bool, limits: &Limits) -> Self {
+        Self { base, allow, known: HashMap::new(), longer: 0, most: limits.max_metadata_bytes }
     }
 
-    /// The object at a URL.
-    pub(super) fn object(&mut self, written: &str) -> Result<ObjectKey> {
+    /// The object at a URL, which is made of what was written by `expand`.
+    pub(super) fn object<'w>(&mut self, written: &'w str, expand: impl FnOnce(&'w str) -> Result<Cow<'w, str>>) -> Result<ObjectKey> {
         if let Some(key) = self.known.get(written) {
             return Ok(key.clone());
         }
-        let url = self.base.resolve(written)?;
+        let url = self.base.resolve(&expand(written)?)?;
+        self.longer = self.longer.saturating_add((url.len() as u64).saturating_sub(written.len() as u64));
+        Limits::check("max_metadata_bytes", self.longer, self.most)?;
         if !self.base.is_own(&url) && !(self.allow)(&url) {
             let shown = without_secrets(&url).into_owned();
             return Err(Error::usage(format!("the reference file leads to {shown}, outside of its own place, which is not allowed")));

@@ -94,7 +94,9 @@ fn integer(json: &Json) -> Option<i128> {
 
 #[allow(clippy::cast_possible_truncation, reason = "within the bounds that are checked before")]
 fn whole(number: f64) -> Option<i128> {
-    (number.fract() == 0.0 && number.abs() <= 18_446_744_073_709_551_616.0).then_some(number as i128)
+    // What is below the integers of 64 bits is rounded to the least of them by the parser of JSON.
+    let within = number > -9_223_372_036_854_775_808.0 && number <= 18_446_744_073_709_551_616.0;
+    (number.fract() == 0.0 && within).then_some(number as i128)
 }
 
 /// A number, one of the three names, the bits in hexadecimal (v3), or a number as text.
@@ -108,16 +110,31 @@ fn float(json: &Json, data_type: &DataType, out: &mut Vec<u8>) -> Option<()> {
             "-Infinity" | "-inf" => f64::NEG_INFINITY,
             text => match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
                 Some(digits) => return bits(u64::from_str_radix(digits, 16).ok()?, digits.len(), data_type, out),
-                None => text.parse().ok()?,
+                // What overflows is no number; what says that it is infinite has no digit.
+                None => text.parse().ok().filter(|n: &f64| n.is_finite() || !text.contains(|c: char| c.is_ascii_digit()))?,
             },
         },
         _ => return None,
     };
-    #[allow(clippy::cast_possible_truncation, reason = "rounded to the nearest value of the type, as the specification has it")]
+    // Rounded to the nearest value of the type, as the specification has it; where that is infinite, the type does not hold the number.
+    let held = |finite: bool| (finite || !value.is_finite()).then_some(());
     match data_type {
-        DataType::F16 => out.extend_from_slice(&half::f16::from_f64(value).to_ne_bytes()),
-        DataType::BF16 => out.extend_from_slice(&half::bf16::from_f64(value).to_ne_bytes()),
-        DataType::F32 => out.extend_from_slice(&(value as f32).to_ne_bytes()),
+        DataType::F16 => {
+            let half = half::f16::from_f64(value);
+            held(half.is_finite())?;
+            out.extend_from_slice(&half.to_ne_bytes());
+        }
+        DataType::BF16 => {
+            let half = half::bf16::from_f64(value);
+            held(half.is_finite())?;
+            out.extend_from_slice(&half.to_ne_bytes());
+        }
+        DataType::F32 => {
+            #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest is what is wanted")]
+            let single = value as f32;
+            held(single.is_finite())?;
+            out.extend_from_slice(&single.to_ne_bytes());
+        }
         _ => out.extend_from_slice(&value.to_ne_bytes()),
     }
     Some(())
