@@ -118,12 +118,10 @@ fn has_no_distance(block: &[u8]) -> bool {
     let mut bytes = block.iter().copied();
     let more = |bytes: &mut dyn Iterator<Item = u8>, start: u8| -> Option<usize> {
         let mut length = usize::from(start);
-        while start == 15 {
-            let byte = bytes.next()?;
-            length += usize::from(byte);
-            if byte != 255 {
-                break;
-            }
+        let mut last = if start == 15 { 255 } else { 0 };
+        while last == 255 {
+            last = bytes.next()?;
+            length += usize::from(last);
         }
         Some(length)
     };
