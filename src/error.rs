@@ -100,7 +100,7 @@ impl Error {
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
-    /// The object it went wrong in, without query string and user info.
+    /// The object it went wrong in, without query string and user info; of a name that is very long, its beginning.
     #[must_use]
     pub fn object(&self) -> Option<&str> {
         self.0.object.as_deref()
@@ -109,7 +109,9 @@ impl Error {
     #[must_use]
     pub fn in_object(mut self, object: &str) -> Self {
         if self.0.object.is_none() {
-            self.0.object = Some(Arc::from(crate::model::without_secrets(object).as_ref()));
+            let mut object = crate::model::without_secrets(object).into_owned();
+            cut(&mut object);
+            self.0.object = Some(object.into());
         }
         self
     }
@@ -209,7 +211,7 @@ impl Error {
     }
 }
 
-/// Bytes of a message. Names out of a file stand in messages, and may be as long as the file.
+/// Bytes of a message, and of an object's name in it. Names out of a file stand in messages, and may be as long as the file.
 const MOST_MESSAGE_BYTES: usize = 4096;
 
 fn shorten(kind: &mut ErrorKind) {
@@ -224,13 +226,15 @@ fn shorten(kind: &mut ErrorKind) {
         | ErrorKind::DataType(text)
         | ErrorKind::Crs(text)
         | ErrorKind::Usage(text)
-        | ErrorKind::Panicked(text)
-            if text.len() > MOST_MESSAGE_BYTES =>
-        {
-            text.truncate(text.floor_char_boundary(MOST_MESSAGE_BYTES));
-            text.push('…');
-        }
+        | ErrorKind::Panicked(text) => cut(text),
         _ => {}
+    }
+}
+
+fn cut(text: &mut String) {
+    if text.len() > MOST_MESSAGE_BYTES {
+        text.truncate(text.floor_char_boundary(MOST_MESSAGE_BYTES));
+        text.push('…');
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::{Ix1, Ix2, Ix3};
+use ndarray::{Ix1, Ix3};
 use swath::codec::{ChunkContext, Codec, Output, Size};
 use swath::model::{DataType, RawJson, Region};
 use swath::{Error, ErrorKind, Result, Session, SessionOptions, StaticToken};
@@ -137,6 +137,12 @@ fn late() -> Error {
         .expect_err("no answer")
 }
 
+fn led_elsewhere() -> Error {
+    let world = World::new();
+    world.put("d/refs.json", r#"{"zarr.json":["https://other.net/x?sig=CANARY"]}"#);
+    world.look("d/refs.json").expect_err("another host")
+}
+
 /// A way to an error, and whether the error is about an object.
 type Raise = (&'static str, bool, fn() -> Error);
 
@@ -162,7 +168,7 @@ const KINDS: &[Raise] = &[
     ("Region", false, || of_a_good_array(async |group| group.array("").await?.read::<u8, Ix1>(Region::new(vec![0..5])).await.map(drop))),
     ("DataType", false, || of_a_good_array(async |group| group.array("").await?.read::<u16, Ix1>(..).await.map(drop))),
     ("Crs", true, without_coordinates),
-    ("Usage", false, || of_a_good_array(async |group| group.array("").await?.read::<u8, Ix2>(..).await.map(drop))),
+    ("Usage", true, led_elsewhere),
     ("Panicked", true, by_a_codec_of_the_callers),
 ];
 

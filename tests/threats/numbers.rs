@@ -125,7 +125,6 @@ fn odd_numbers_in_every_place_of_a_document() {
                         assert!(refused, "{n} was taken for a count of elements: {text}");
                     }
                     if start.elapsed() > Duration::from_millis(700) {
-                        eprintln!("SLOW {:?} {text}", start.elapsed());
                     }
                     remove(&world, &name);
                     world.session.block_on(world.session.forget(&world.url("a"))).unwrap();

@@ -137,7 +137,7 @@ fn documents_of_extreme_shapes() {
             world.put("b/.zarray", v2(&[("shape", &shape), ("chunks", &format!("[{chunk},1]"))]));
             world.put("c/zarr.json", v3(&[("shape", &shape), ("chunk_grid", &grid), ("codecs", &sharded)]));
             for name in ["a", "b", "c"] {
-                let read = world.session.block_on(async {
+                let read: swath::Result<()> = world.session.block_on(async {
                     let array = world.session.open_zarr(&world.url(name)).await?.array("").await?;
                     let last = length.saturating_sub(1);
                     for at in [0..length.min(1), last..length] {
