@@ -118,10 +118,11 @@ fn has_no_distance(block: &[u8]) -> bool {
     let mut bytes = block.iter().copied();
     let more = |bytes: &mut dyn Iterator<Item = u8>, start: u8| -> Option<usize> {
         let mut length = usize::from(start);
-        let mut last = if start == 15 { 255 } else { 0 };
-        while last == 255 {
-            last = bytes.next()?;
-            length += usize::from(last);
+        let mut goes_on = start == 15;
+        while goes_on {
+            let byte = bytes.next()?;
+            length += usize::from(byte);
+            goes_on = byte == 255;
         }
         Some(length)
     };

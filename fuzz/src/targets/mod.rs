@@ -15,6 +15,7 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
 /// A body, and what it may hold.
+#[derive(Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     body: fn(&[u8]),
