@@ -205,18 +205,18 @@ fn masks_that_do_not_fit() {
     assert_eq!(world.look("i.tif").unwrap().iter().filter(|r| r.is_ok()).count() % 7, 2, "the level and its directory");
 }
 
-/// A million tiles that all name the same bytes, of which each says that it is 1 GiB.
+/// Tiles that all name the same bytes, of which each says that it is 1 GiB.
 #[test]
 fn tiles_that_all_name_one_range() {
     within("tiles", GUARD, || {
         let world = World::new();
-        let count = 40_000_u64;
+        let count = 200 * 200;
         let tags = one_tile(&[
             (256, 4, vec![16 * 200]),
             (257, 4, vec![16 * 200]),
             (259, 3, vec![8]),
-            (324, 4, vec![8; count as usize]),
-            (325, 4, vec![1 << 30; count as usize]),
+            (324, 4, vec![8; count]),
+            (325, 4, vec![1 << 30; count]),
         ]);
         world.put("i.tif", of_tags(false, &[0; 512], &tags));
         let level = world.session.block_on(async { world.session.open_cog(&world.url("i.tif")).await?.level(0) }).unwrap();

@@ -108,7 +108,7 @@ fn json_in_every_place() {
 fn codecs_inside_of_codecs() {
     let open = r#"{"name":"sharding_indexed","configuration":{"chunk_shape":[4],"index_codecs":[{"name":"bytes","configuration":{"endian":"little"}}],"codecs":["#;
     let limits = Limits::default();
-    for depth in [limits.max_codecs as usize, 100, DEPTH] {
+    for depth in [usize::try_from(limits.max_codecs).unwrap(), 100, DEPTH] {
         let codecs = format!("[{}{}{}]", open.repeat(depth), r#"{"name":"bytes"}"#, "]}}".repeat(depth));
         let error = on_a_small_stack(move || array(&[("zarr.json", v3(&[("codecs", &codecs)]))])).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Limit { .. } | ErrorKind::Malformed(_)), "{depth}: {error}");
@@ -138,11 +138,11 @@ fn directories_inside_of_directories() {
         let header = if big { 16 } else { 8 };
         let (length, field) = ((one.len() - header).next_multiple_of(8), if big { 8 } else { 4 });
         let mut file = one[..header].to_vec();
-        for number in 0..DEPTH as u64 {
-            let next = header as u64 + (number + 1) * length as u64;
+        for end in (1..=DEPTH).map(|number| header + number * length) {
+            let next = end as u64;
             let directory = of_tags(big, &[], &tags(next));
             file.extend(&directory[header..]);
-            file.resize(header + (number as usize + 1) * length, 0);
+            file.resize(end, 0);
         }
         assert_eq!(usize::from(file[header - field]), header, "the first directory stands behind the header");
         let parsed = on_a_small_stack(move || {

@@ -69,11 +69,8 @@ fn json(text: &str) -> String {
 /// The elements of an array, which are not those of the canary.
 fn holds_no_canary(session: &Session, url: &str, path: &str, what: &str) {
     let read = session.block_on(async {
-        let array = session.open(url).await.and_then(|d| match d {
-            swath::Dataset::Group(group) => Ok(group),
-            other => panic!("{other:?}"),
-        })?;
-        array.array(path).await?.read::<u8, Ix1>(..).await
+        let swath::Dataset::Group(group) = session.open(url).await? else { panic!("{what}: not a group") };
+        group.array(path).await?.read::<u8, Ix1>(..).await
     });
     if let Ok(elements) = read {
         assert!(elements.iter().all(|e| *e != CANARY), "{what}: the canary was read");
