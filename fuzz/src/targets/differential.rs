@@ -87,7 +87,9 @@ pub(super) fn lzw(data: &[u8]) {
             break;
         }
     }
-    both(Some(&ours), Some(&out[..given.min(length)]));
+    // What weezl gave before it ended, or refused to go on.
+    let given = given.min(length);
+    both(Some(&ours[..given]), Some(&out[..given]));
 }
 
 /// libzstd against ruzstd. Of streams that are damaged and have no checksum the two make different bytes, so what is compared is what we encode:
