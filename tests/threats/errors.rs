@@ -163,7 +163,7 @@ const KINDS: &[Raise] = &[
     ("Checksum", true, checksum),
     ("Limit", true, || {
         let huge = r#"{"name":"regular","configuration":{"chunk_shape":[9000000000]}}"#;
-        of_objects(&[("zarr.json", v3(&[("shape", "[9000000000]"), ("chunk_grid", huge)]).into_bytes())])
+        of_objects(&[("zarr.json", v3(&[("shape", "[9000000000]"), ("chunk_grid", huge)]).into_bytes()), ("c/0", vec![0; 9])])
     }),
     ("Region", false, || of_a_good_array(async |group| group.array("").await?.read::<u8, Ix1>(Region::all(&[5])).await.map(drop))),
     ("DataType", false, || of_a_good_array(async |group| group.array("").await?.read::<u16, Ix1>(..).await.map(drop))),

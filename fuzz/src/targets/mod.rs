@@ -41,7 +41,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("archive", format::zarr::fuzzing::archive, document),
     Target::new("auxiliary", format::tiff::fuzzing::auxiliary, document),
     Target::new("chain", codec::fuzzing::chain, chunk),
-    Target::new("codec", one_codec, chunk_of_codec),
+    Target::new("codec", |data| one_codec(false, data), |data| chunk_of_codec(false, data)),
+    Target::new("codec_image", |data| one_codec(true, data), |data| chunk_of_codec(true, data)),
     Target::new("command_line", command::line, command::bound),
     Target::new("conventions", format::zarr::fuzzing::conventions, document),
     #[cfg(fuzzing)]
@@ -89,14 +90,14 @@ fn chunk(data: &[u8]) -> usize {
 }
 
 /// The same, and the memory that the codec may have.
-fn chunk_of_codec(data: &[u8]) -> usize {
-    chunk(data) + data.first().map_or(0, |which| codec::fuzzing::working_memory(*which))
+fn chunk_of_codec(is_image: bool, data: &[u8]) -> usize {
+    chunk(data) + data.first().map_or(0, |which| codec::fuzzing::working_memory(codec::fuzzing::place(is_image, *which)))
 }
 
 /// One codec, chosen by the first byte, on the rest.
-fn one_codec(data: &[u8]) {
+fn one_codec(is_image: bool, data: &[u8]) {
     if let Some((which, rest)) = data.split_first() {
-        codec::fuzzing::codec(*which, rest);
+        codec::fuzzing::codec(codec::fuzzing::place(is_image, *which), rest);
     }
 }
 
