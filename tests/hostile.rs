@@ -168,7 +168,6 @@ fn malformed_files_keep_to_the_formula() {
     run(folder, &files);
 }
 
-/// Sample of the corpus: one of so many files, where it is not asked for all.
 #[test]
 fn hostile_files_of_a_corpus_keep_to_the_formula() {
     let _alone = alone();
@@ -181,6 +180,7 @@ fn hostile_files_of_a_corpus_keep_to_the_formula() {
     for folder in ["tiff", "zarr"] {
         files_below(&corpus.join(folder), &mut files);
     }
+    assert!(files.len() > 300, "{} files in the corpus", files.len());
     run(corpus.to_str().unwrap(), &files);
     let made = common::scratch("hostile-made");
     let count = unzip::unzip(&std::fs::read(corpus.join("made.zip")).unwrap(), &made);
@@ -221,6 +221,22 @@ fn read_first(path: &Path) -> (Result<Vec<u8>, Error>, usize) {
             Ok(array.read_dyn(&first).await?.into_little_endian())
         })
     })
+}
+
+/// Where its length is missing or too long, a stream is read as far as its codec can need: what stands behind it belongs to others.
+#[test]
+fn a_length_up_to_the_end_of_the_file_is_no_error() {
+    let _alone = alone();
+    let path = common::scratch("hostile-length").join("a.tif");
+    // PackBits: 128 times 7, and again.
+    let mut behind = vec![0x81, 7, 0x81, 7];
+    behind.resize(20 << 20, 0x55);
+    for length in [4, 20 << 20, 1 << 30] {
+        std::fs::write(&path, tiff(16, 16, 32_773, length, &behind)).unwrap();
+        let (read, peak) = read_first(&path);
+        assert_eq!(read.unwrap(), [7], "{length}");
+        assert!((peak as u64) < 8 * MIB, "{length}: {peak} bytes");
+    }
 }
 
 /// A tile of 1 GiB is within the limits, and there is no memory for it before its stream is known to be able to fill it.

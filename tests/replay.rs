@@ -87,7 +87,7 @@ fn replay(inputs: Vec<Input>) {
     for target in TARGETS {
         let inputs = inputs.clone();
         let start = std::time::Instant::now();
-        failures.extend(watch::within(target.name, watch::LONG, move || {
+        failures.extend(watch::within(target.name, watch::LONG * 10, move || {
             let mut failures = Vec::new();
             for (name, data) in inputs.iter() {
                 println!("{} {name}", target.name);

@@ -140,7 +140,8 @@ impl Chain {
         Err(Error::codec("chunk", format!("{} stored bytes give {most} at most, and the chunk has {needed}", stored.len())))
     }
 
-    fn leaves_surplus(&self) -> bool {
+    /// Whether what stands behind the chunk is left: what is stored may be longer than the chunk's own bytes.
+    pub(crate) fn leaves_surplus(&self) -> bool {
         self.stages.iter().any(|stage| matches!(stage.action, Action::LeaveSurplus))
     }
 

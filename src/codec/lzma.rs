@@ -24,6 +24,10 @@ impl Codec for Xz {
     fn most_output(&self, input: usize) -> Option<usize> {
         Some(input.saturating_mul(1 << 14))
     }
+    /// The window, and the coders of literals: 1,536 bytes for each of up to 2^12 contexts.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(2).saturating_add(8 << 20)
+    }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         if input.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
             output.fill_from("lzma", XzReader::new_mem_limit(input, true, MEMORY_KIB))
@@ -111,6 +115,10 @@ impl Codec for Raw {
     /// As above.
     fn most_output(&self, input: usize) -> Option<usize> {
         Some(input.saturating_mul(1 << 14))
+    }
+    /// The window, and the coders of literals: 1,536 bytes for each of up to 2^12 contexts.
+    fn working_memory(&self, output: usize) -> usize {
+        output.saturating_mul(2).saturating_add(8 << 20)
     }
     fn decode(&self, input: &[u8], _: &ChunkContext<'_>, _: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         let mut reader: Box<dyn Read + '_> = match self.compressor {

@@ -89,6 +89,7 @@ pub enum Output<'a> {
 
 impl Output<'_> {
     /// The most that it takes; of elements of different lengths it tells nothing.
+    #[cfg(not(feature = "zstd"))]
     pub(super) fn most(&self) -> usize {
         match self {
             Self::Exact(bytes) | Self::Prefix(bytes) => bytes.len(),

@@ -8,12 +8,14 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Zstd;
 
-/// What a frame may refer back to where it is decoded piece by piece: as much as it decodes to, and what every decoder is asked to take (RFC 8878,
-/// section 3.1.1.1.2). A decoder keeps as much beside its output.
+/// A frame that is decoded piece by piece may refer back to so much, as a power of two. A writer that did not know the length says so much by its
+/// level alone, however little follows.
+const WINDOW: u32 = 27;
+
+/// What a decoder fills of its window: as much as is decoded, and what every decoder is asked to take (RFC 8878, section 3.1.1.1.2).
 fn window(decoded: usize) -> u32 {
     const LEAST: u32 = 23;
-    const MOST: u32 = 27;
-    decoded.checked_next_power_of_two().map_or(MOST, usize::ilog2).clamp(LEAST, MOST)
+    decoded.checked_next_power_of_two().map_or(WINDOW, usize::ilog2).clamp(LEAST, WINDOW)
 }
 
 impl Codec for Zstd {
@@ -37,7 +39,7 @@ impl Codec for Zstd {
     fn decode(&self, input: &[u8], chunk: &ChunkContext<'_>, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
         match output {
             Output::Prefix(out) => match chunk.stops_after(out.len()) {
-                Some(whole) => pieces(input, window(whole), scratch, output),
+                Some(_) => pieces(input, scratch, output),
                 None => decode(input, scratch, output),
             },
             output => decode(input, scratch, output),
@@ -59,7 +61,7 @@ pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_
             Err(_) => {}
         }
     }
-    pieces(input, window(output.most()), scratch, output)
+    pieces(input, scratch, output)
 }
 
 #[cfg(feature = "zstd")]
@@ -77,11 +79,11 @@ fn context(scratch: &mut Scratch) -> Result<&mut zstd_safe::DCtx<'static>> {
 
 /// Decodes piece by piece, up to what is asked for: as fast as in one go where that is four fifths of it.
 #[cfg(feature = "zstd")]
-fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+fn pieces(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
     use zstd_safe::{DParameter, InBuffer, OutBuffer, ResetDirective};
     let context = context(scratch)?;
     context.reset(ResetDirective::SessionOnly).map_err(failed)?;
-    context.set_parameter(DParameter::WindowLogMax(window)).map_err(failed)?;
+    context.set_parameter(DParameter::WindowLogMax(WINDOW)).map_err(failed)?;
     let mut source = InBuffer::around(input);
     let mut ended = true;
     output.fill("zstd", |room| {
@@ -106,18 +108,19 @@ fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<
 
 #[cfg(not(feature = "zstd"))]
 pub(super) fn decode(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
-    pieces(input, window(output.most()), scratch, output)
+    pieces(input, scratch, output)
 }
 
 #[cfg(not(feature = "zstd"))]
-fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
+fn pieces(input: &[u8], scratch: &mut Scratch, output: &mut Output<'_>) -> Result<()> {
     use std::io::Read;
 
     use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
     use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
     let failed = |e: FrameDecoderError| Error::codec("zstd", e.to_string());
     let decoder = scratch.zstd.get_or_insert_with(FrameDecoder::new);
-    decoder.set_max_window_size(1u64.checked_shl(window).unwrap_or(u64::MAX));
+    // Larger ones on demand: the decoder tells what it may take, not what it has.
+    decoder.set_max_window_size(1 << window(output.most()));
     let mut rest = input;
     let mut inside = false;
     output.fill("zstd", |room| {
@@ -126,8 +129,15 @@ fn pieces(input: &[u8], window: u32, scratch: &mut Scratch, output: &mut Output<
                 if rest.is_empty() {
                     return Ok(0);
                 }
+                let frame = rest;
                 match decoder.init(&mut rest) {
                     Ok(()) => inside = true,
+                    Err(FrameDecoderError::WindowSizeTooBig { requested, .. })
+                        if requested <= 1 << WINDOW && decoder.max_window_size() < requested =>
+                    {
+                        decoder.set_max_window_size(1 << WINDOW);
+                        rest = frame;
+                    }
                     Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                         rest = rest.get(super::size(length)..).ok_or_else(|| Error::codec("zstd", "the stream ends early"))?;
                         continue;

@@ -529,8 +529,7 @@ impl Read<'_> {
         Ok(Ok(match (found, object) {
             (Found::Unread(page), _) => return Ok(Err(page)),
             (Found::At { start, length, chain }, Some(object)) => {
-                // As of whole objects: more than this no codec of the chunk needs.
-                Limits::check("max_stored_bytes", length, self.array.most_stored()).map_err(|e| self.array.not_fetched(e))?;
+                let length = self.stored(length, chain)?;
                 self.kept(index, Some(object), planned)?.unwrap_or(Source::Range { object, chain, start, length })
             }
             (Found::Inline(bytes), _) => match self.kept(index, None, planned)? {
@@ -539,6 +538,17 @@ impl Read<'_> {
             },
             (Found::Absent | Found::At { .. }, _) => Source::Absent,
         }))
+    }
+
+    /// How many of a chunk's stored bytes are read: as of whole objects, no more than its codecs can need. Where they leave what stands behind, the
+    /// length may tell of what belongs to others, up to the end of the object.
+    fn stored(&self, length: u64, chain: u16) -> Result<u64> {
+        let most = self.array.most_stored();
+        if length > most && length <= self.array.limits().max_stored_bytes && self.array.chain(chain).is_ok_and(Chain::leaves_surplus) {
+            return Ok(most);
+        }
+        Limits::check("max_stored_bytes", length, most).map_err(|e| self.array.not_fetched(e))?;
+        Ok(length)
     }
 
     /// A chunk whose decoded bytes are at hand, of the version that its object has.

@@ -308,15 +308,15 @@ async fn decode_chunk(array: &Arc<ArrayInner>, index: &[u64], bytes: Bytes, chai
     if array.chain(chain)?.is_view(bytes.len(), length) {
         return Ok(bytes);
     }
-    array.chain(chain)?.check_stored(&bytes, &array.context(index, &mut Vec::new())).map_err(|e| e.in_chunk(index))?;
     let (done, decoded) = oneshot::channel();
     let (of_job, index) = (array.clone(), index.to_vec());
     let job = move || {
         let work = || {
-            let mut decoded = crate::model::zeroed(length)?;
             let mut shape = Vec::new();
             let context = of_job.context(&index, &mut shape);
             let chain = of_job.chain(chain)?;
+            chain.check_stored(&bytes, &context).map_err(|e| e.in_chunk(&index))?;
+            let mut decoded = crate::model::zeroed(length)?;
             with_scratch(|s| {
                 let done = chain.decode(&bytes, &context, &mut s.codec, &mut Output::Exact(&mut decoded));
                 // Nobody asks for it here, and the next job of the thread is another chunk's.

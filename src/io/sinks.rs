@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::request::{Sink, Told};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{grow, reserve, zeroed};
+use crate::model::{grow_exactly, reserve, zeroed};
 
 /// What is allocated on the word of a head: longer bodies make their buffer grow as they come.
 const BELIEVED: usize = 8 << 20;
@@ -34,7 +34,11 @@ impl Filling {
                 self.joined.insert(buffer)
             }
         };
-        grow(buffer, piece.len())?;
+        // Twice as much each time, and never more than will come.
+        let more = buffer.len().min(length.saturating_sub(buffer.len())).max(piece.len());
+        if buffer.capacity().saturating_sub(buffer.len()) < piece.len() {
+            grow_exactly(buffer, more)?;
+        }
         buffer.extend_from_slice(&piece);
         Ok(())
     }

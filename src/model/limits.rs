@@ -167,6 +167,16 @@ pub(crate) fn grow<G: Growing>(into: &mut G, more: usize) -> Result<()> {
     into.try_grow(more).map_err(|_| no_memory(more, G::ELEMENT))
 }
 
+/// As [`grow`], of a buffer whose end is known: by so much and no more.
+///
+/// # Errors
+/// As [`reserve`].
+#[cfg(feature = "read")]
+pub(crate) fn grow_exactly<T>(into: &mut Vec<T>, more: usize) -> Result<()> {
+    allow(more, size_of::<T>())?;
+    into.try_reserve_exact(more).map_err(|_| no_memory(more, size_of::<T>()))
+}
+
 /// A vector of `count` zeros. Large ones are pages that the system fills when they are written.
 ///
 /// # Errors

@@ -25,6 +25,8 @@ pub use codec::{BloscShuffle, CodecSpec, Endian, FaxCoding, JpegColor, LogLuvCod
 pub use compression::{BloscCompressor, Compression};
 pub use dtype::{DataType, Field, FillValue, TimeUnit};
 pub use grid::{Axis, ChunkGrid, Edge};
+#[cfg(feature = "read")]
+pub(crate) use limits::grow_exactly;
 #[cfg(feature = "__inject")]
 #[doc(hidden)]
 pub use limits::inject;

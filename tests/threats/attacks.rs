@@ -202,7 +202,7 @@ fn masks_that_do_not_fit() {
     let own = circle[4..8].to_vec();
     circle[link..].copy_from_slice(&own);
     world.put("i.tif", circle);
-    assert_eq!(world.look("i.tif").unwrap().iter().filter(|r| r.is_ok()).count() % 7, 2, "the level and its directory");
+    assert_eq!(world.look("i.tif").unwrap().iter().filter(|r| r.is_ok()).count(), 2, "the level and its directory");
 }
 
 /// Tiles that all name the same bytes, of which each says that it is 1 GiB.
@@ -220,10 +220,10 @@ fn tiles_that_all_name_one_range() {
         ]);
         world.put("i.tif", of_tags(false, &[0; 512], &tags));
         let level = world.session.block_on(async { world.session.open_cog(&world.url("i.tif")).await?.level(0) }).unwrap();
-        // A tile is not believed to be larger than its codec can make it.
-        for refused in [world.session.block_on(level.plan(..)).map(drop), world.session.block_on(level.read_dyn(..)).map(drop)] {
-            assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Limit { what: "max_stored_bytes", .. }));
-        }
+        let plan = world.session.block_on(level.plan(..)).unwrap();
+        assert!(plan.to_string().len() < 10_000);
+        // Of each no more is asked for than its codec can need, and what is there is no stream.
+        assert!(world.session.block_on(level.read_dyn(..)).is_err());
     });
 }
 

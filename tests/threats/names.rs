@@ -197,7 +197,7 @@ fn members_of_archives_stay_in_them() {
     }
 }
 
-/// What one tenant may be made to ask a server for: nothing outside of the folder that was opened, however the server reads the path.
+/// What one tenant may be made to ask a server for: nothing above the folder that was opened, and nothing beside it with its signature.
 #[test]
 fn requests_stay_below_the_url() {
     let server = Server::start();

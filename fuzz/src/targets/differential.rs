@@ -47,7 +47,7 @@ fn both(ours: Option<&[u8]>, theirs: Option<&[u8]>) {
     }
 }
 
-/// libdeflate against zlib-rs, in each of the three wrappings.
+/// libdeflate against zlib-rs, of raw streams and of those with zlib's header.
 pub(super) fn deflate(data: &[u8]) {
     let Some((&kind, data)) = data.split_first() else { return };
     let Some((length, stream)) = split(data) else { return };

@@ -116,25 +116,12 @@ fn float(json: &Json, data_type: &DataType, out: &mut Vec<u8>) -> Option<()> {
         },
         _ => return None,
     };
-    // Rounded to the nearest value of the type, as the specification has it; where that is infinite, the type does not hold the number.
-    let held = |finite: bool| (finite || !value.is_finite()).then_some(());
+    // Writers that do not know the type give it the nodata of another (-1.797e308 of single precision): IEEE's rounding makes that infinite.
+    #[allow(clippy::cast_possible_truncation, reason = "rounded to the nearest value of the type, as the specification has it")]
     match data_type {
-        DataType::F16 => {
-            let half = half::f16::from_f64(value);
-            held(half.is_finite())?;
-            out.extend_from_slice(&half.to_ne_bytes());
-        }
-        DataType::BF16 => {
-            let half = half::bf16::from_f64(value);
-            held(half.is_finite())?;
-            out.extend_from_slice(&half.to_ne_bytes());
-        }
-        DataType::F32 => {
-            #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest is what is wanted")]
-            let single = value as f32;
-            held(single.is_finite())?;
-            out.extend_from_slice(&single.to_ne_bytes());
-        }
+        DataType::F16 => out.extend_from_slice(&half::f16::from_f64(value).to_ne_bytes()),
+        DataType::BF16 => out.extend_from_slice(&half::bf16::from_f64(value).to_ne_bytes()),
+        DataType::F32 => out.extend_from_slice(&(value as f32).to_ne_bytes()),
         _ => out.extend_from_slice(&value.to_ne_bytes()),
     }
     Some(())
