@@ -65,8 +65,7 @@ fn open_with(data: &Bytes, limits: &Limits) {
         if let Ok(array) = directory.array(&file, limits) {
             locate(data, &array, limits);
         }
-        let written = directory.georeference().crs.map(|crs| (crs.to_projjson(), crs.to_wkt()));
-        let _any = (written, directory.metadata(), directory.nodata_value());
+        let _any = (directory.georeference(), directory.metadata(), directory.nodata_value());
     }
     let pyramids = file.pyramids();
     debug_assert!(pyramids.iter().all(|p| p.levels.len() == p.masks.len()));

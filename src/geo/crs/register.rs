@@ -1,6 +1,6 @@
 //! What the EPSG register says of the codes that GeoTIFF's keys name. `register/make.py` writes the tables.
 
-use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 use super::methods::{Method, Quantity};
 use super::model::{Conversion, Datum, Ellipsoid, GeodeticCrs, GeodeticKind, PrimeMeridian, Unit, UnitKind, VerticalCrs};
@@ -26,21 +26,29 @@ fn rows(table: &'static str) -> impl Iterator<Item = (u32, Fields)> {
     })
 }
 
-/// The row of a code; rows are in the order of their codes.
+/// The row of a code.
 fn row(table: &'static str, code: u32) -> Option<Fields> {
+    row_before(table, code).and_then(|(own, fields)| (own == code).then_some(fields))
+}
+
+/// The last row whose code is not above this one; rows are in the order of their codes.
+fn row_before(table: &'static str, code: u32) -> Option<(u32, Fields)> {
     let mut rest = table;
+    let mut found = None;
     while !rest.is_empty() {
         let (before, behind) = rest.as_bytes().split_at(rest.len() / 2);
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let end = behind.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| before.len() + at);
         let (own, fields) = rest[start..end].split_once('|')?;
-        match code.cmp(&own.parse().ok()?) {
-            Ordering::Equal => return Some(fields.split('|')),
-            Ordering::Less => rest = &rest[..start],
-            Ordering::Greater => rest = rest.get(end + 1..).unwrap_or_default(),
+        let own = own.parse().ok()?;
+        if own <= code {
+            found = Some((own, fields.split('|')));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        } else {
+            rest = &rest[..start];
         }
     }
-    None
+    found
 }
 
 fn next<T: std::str::FromStr>(fields: &mut Fields) -> Option<T> {
@@ -122,13 +130,21 @@ pub(super) fn vertical(code: u32) -> Option<VerticalCrs> {
 
 /// The geographic system that goes by this name, in the register or at ESRI.
 pub(super) fn geodetic_by_name(name: &str) -> Option<GeodeticCrs> {
-    let named = |(code, mut fields): (u32, Fields)| {
-        let geographic = fields.next() == Some("2");
-        let own = fields.next();
-        let esri = fields.nth(2)?;
-        (geographic && (own == Some(name) || esri == name)).then_some(code)
-    };
-    rows(GEODETIC).find_map(named).and_then(geodetic)
+    // Of two systems of one name, the first.
+    static CODES: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
+        let names = |(code, mut fields): (u32, Fields)| {
+            let geographic = fields.next() == Some("2");
+            let own = fields.next().filter(|_| geographic);
+            let esri = fields.nth(2).filter(|_| geographic);
+            [own, esri].into_iter().flatten().map(move |name| (name, code))
+        };
+        let mut codes: Vec<_> = rows(GEODETIC).flat_map(names).collect();
+        codes.sort_unstable();
+        codes.dedup_by_key(|(name, _)| *name);
+        codes
+    });
+    let at = CODES.binary_search_by_key(&name, |(name, _)| name).ok()?;
+    geodetic(CODES[at].1)
 }
 
 /// The name of a datum of heights.
@@ -173,11 +189,11 @@ pub(super) fn conversion(code: u32) -> Option<Conversion> {
 
 /// The unit of a projected system; the register is silent of codes that it does not have, so they count as metres.
 pub(super) fn projected_unit(code: u32) -> Unit {
-    let range = rows(PROJECTED_UNITS).find_map(|(first, mut fields)| {
+    let of_range = |(_, mut fields): (u32, Fields)| {
         let (last, unit) = (next::<u32>(&mut fields)?, next(&mut fields)?);
-        (first..=last).contains(&code).then_some(unit)
-    });
-    range.and_then(unit).unwrap_or_else(Unit::metre)
+        (code <= last).then_some(unit)
+    };
+    row_before(PROJECTED_UNITS, code).and_then(of_range).and_then(unit).unwrap_or_else(Unit::metre)
 }
 
 #[cfg(test)]
