@@ -49,7 +49,7 @@ fn one_line_for_all_and_several_values_of_nodata() {
     // Columns first inside a chunk; the second chunk is not stored and holds the fill value.
     let chunks = vec![Some(bytes(&[1, 4, -1, 5, 3, -9])), None];
     let mut meta = inline(DataType::I16, &[2, 5], &[2, 3], AxisOrder::f(2), chunks);
-    meta.scaling = Scaling { lines: vec![Linear { scale: 0.5, offset: 10.0 }], nodata: vec![element(-1), element(-9)] };
+    meta.scaling = Scaling { lines: vec![Linear { scale: 0.5, offset: 10.0 }], nodata: vec![element(-1), element(-9)], ..Scaling::default() };
     meta.fill_value = element(7);
     let read = |meta: &ArrayMeta| {
         let array = session.array(meta.clone()).unwrap();

@@ -265,6 +265,9 @@ impl ChunkedArray {
 
     /// The values of nodata that count.
     fn nodata(&self) -> Result<&[FillValue]> {
+        if let Some(why) = &self.inner.meta.scaling.unclear {
+            return Err(Error::malformed(why.clone()).in_object(self.inner.meta.source.url()));
+        }
         Ok(if matches!(self.mask()?, Some(Mask::Array(_))) { &[] } else { &self.inner.meta.scaling.nodata })
     }
 

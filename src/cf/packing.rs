@@ -21,13 +21,15 @@ pub struct Packing {
     pub missing: Vec<f64>,
     /// `valid_range`, or `valid_min` and `valid_max`: the least and the greatest stored number that is valid.
     pub valid: [Option<f64>; 2],
+    /// Those of `missing` that an `f64` is not exact for.
+    exact: Vec<i128>,
     /// Bits of a signed integer that `_Unsigned` says is to be taken for an unsigned one (NetCDF Users' Guide, appendix A).
     pub unsigned_bits: Option<u32>,
 }
 
 impl Default for Packing {
     fn default() -> Self {
-        Self { scale: 1.0, offset: 0.0, missing: Vec::new(), valid: [None; 2], unsigned_bits: None }
+        Self { scale: 1.0, offset: 0.0, missing: Vec::new(), exact: Vec::new(), valid: [None; 2], unsigned_bits: None }
     }
 }
 
@@ -48,13 +50,16 @@ impl Packing {
         let one = |name: &str| get(name).map(|v| number(v).ok_or_else(|| wrong(name))).transpose();
 
         let mut missing = Vec::new();
+        let mut integers = Vec::new();
         // A text stands for missing text, which is not what is reckoned with here.
         if is_number(data_type) {
             if let Some(fill) = get("_FillValue") {
                 missing.push(number(fill).or_else(|| encoded(fill)).ok_or_else(|| wrong("_FillValue"))?);
+                integers.extend(integers_of(fill));
             }
             if let Some(values) = get("missing_value") {
                 missing.extend(numbers(values).filter(|v| v.len() <= MOST_MISSING).ok_or_else(|| wrong("missing_value"))?);
+                integers.extend(integers_of(values));
             }
         }
         let mut valid = [one("valid_min")?, one("valid_max")?];
@@ -69,8 +74,13 @@ impl Packing {
         let unsigned_bits = if says_unsigned { signed_bits(data_type) } else { None };
         let scale = one("scale_factor")?.unwrap_or(1.0);
         let offset = one("add_offset")?.unwrap_or(0.0);
-        let mut packing = Self { scale, offset, missing, valid, unsigned_bits };
+        let mut packing = Self { scale, offset, missing, exact: Vec::new(), valid, unsigned_bits };
         // Attributes are of the stored type, or already of the unsigned one.
+        let wrap = |value: i128| match unsigned_bits {
+            Some(bits) if value < 0 => value.saturating_add(1 << bits),
+            _ => value,
+        };
+        packing.exact = integers.into_iter().map(wrap).filter(|value| value.unsigned_abs() as f64 >= EXACT).collect();
         let missing = std::mem::take(&mut packing.missing);
         for value in missing {
             packing.add_missing(value);
@@ -112,16 +122,46 @@ impl Packing {
         (!is_missing).then_some(stored * self.scale + self.offset)
     }
 
-    /// Scale and offset; `None` where elements are first to be taken for unsigned integers.
+    /// Scale and offset, of elements that were taken for unsigned integers where `unsigned_bits` says so.
     #[must_use]
-    pub fn line(&self) -> Option<Linear> {
-        self.unsigned_bits.is_none().then_some(Linear { scale: self.scale, offset: self.offset })
+    pub fn line(&self) -> Linear {
+        Linear { scale: self.scale, offset: self.offset }
     }
     /// The missing values as elements of the stored type, for those that it holds.
     #[must_use]
     pub fn missing_elements(&self, data_type: &DataType) -> Vec<FillValue> {
-        self.missing.iter().filter_map(|value| element(*value, data_type)).collect()
+        let unsigned = if self.unsigned_bits.is_some() { data_type.unsigned() } else { None };
+        let data_type = unsigned.as_ref().unwrap_or(data_type);
+        let is_integer = element(0.5, data_type).is_none();
+        let of_floats = self.missing.iter().filter(|value| !is_integer || value.abs() < EXACT).filter_map(|value| element(*value, data_type));
+        let of_integers = self.exact.iter().filter_map(|value| wide_element(*value, data_type));
+        of_floats.chain(of_integers).collect()
     }
+}
+
+/// From here on not every integer is an `f64`.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The integers among these numbers, without a way through floats where they are written so.
+fn integers_of(value: &Value) -> impl Iterator<Item = i128> {
+    let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    all.iter().filter_map(|value| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)).or_else(|| whole(value.as_f64()?)))
+}
+
+/// A float that is an integer.
+fn whole(value: f64) -> Option<i128> {
+    #[allow(clippy::cast_possible_truncation, reason = "it is within the bounds")]
+    (value.fract() == 0.0 && value.abs() < 2_f64.powi(65)).then_some(value as i128)
+}
+
+/// An integer as an element of a type of 64 bits; `None` where that does not hold it.
+fn wide_element(value: i128, data_type: &DataType) -> Option<FillValue> {
+    let bytes = match data_type {
+        DataType::I64 => i64::try_from(value).ok()?.to_ne_bytes(),
+        DataType::U64 => u64::try_from(value).ok()?.to_ne_bytes(),
+        _ => return None,
+    };
+    Some(FillValue::new(bytes.to_vec()))
 }
 
 fn is_number(data_type: &DataType) -> bool {
@@ -129,13 +169,7 @@ fn is_number(data_type: &DataType) -> bool {
 }
 
 fn signed_bits(data_type: &DataType) -> Option<u32> {
-    match data_type {
-        DataType::I8 => Some(8),
-        DataType::I16 => Some(16),
-        DataType::I32 => Some(32),
-        DataType::I64 => Some(64),
-        _ => None,
-    }
+    u32::try_from(data_type.unsigned()?.size()?).ok()?.checked_mul(8)
 }
 
 /// A number as an element; `None` where the type does not hold it, or is not one of numbers.
@@ -269,5 +303,14 @@ mod tests {
         let packing = of(r#"{"_FillValue":-5,"missing_value":[70000,1.5]}"#, &DataType::I16).unwrap();
         assert_eq!(packing.missing_elements(&DataType::I16), [FillValue::new((-5_i16).to_ne_bytes().to_vec())]);
         assert_eq!(packing.missing_elements(&DataType::F32).len(), 3);
+        // The last three are no floats of 64 bits; 2^63 is not of the type.
+        let packing =
+            of(r#"{"_FillValue":-9223372036854775808,"missing_value":[9223372036854775807,9007199254740993,9223372036854775808,1]}"#, &DataType::I64);
+        let expected = [1, i64::MIN, i64::MAX, 9_007_199_254_740_993].map(|n: i64| FillValue::new(n.to_ne_bytes().to_vec()));
+        assert_eq!(packing.unwrap().missing_elements(&DataType::I64), expected);
+        let packing = of(r#"{"_FillValue":-1,"missing_value":18446744073709551614,"_Unsigned":"true"}"#, &DataType::I64).unwrap();
+        assert_eq!(packing.missing_elements(&DataType::I64), [u64::MAX, u64::MAX - 1].map(|n| FillValue::new(n.to_ne_bytes().to_vec())));
+        let packing = of(r#"{"_FillValue":-1,"missing_value":[200,300],"_Unsigned":"true"}"#, &DataType::I8).unwrap();
+        assert_eq!(packing.missing_elements(&DataType::I8), [vec![255], vec![200]].map(FillValue::new));
     }
 }

@@ -50,6 +50,8 @@ impl Meaning {
     }
     /// Quantities. `None` where the elements are no real numbers, or `to` is no float.
     pub(crate) fn scaled(data_type: &DataType, scaling: &Scaling, nodata: &[FillValue], to: &DataType) -> Option<Self> {
+        let unsigned = if scaling.is_unsigned { data_type.unsigned() } else { None };
+        let data_type = unsigned.as_ref().unwrap_or(data_type);
         let row = match to {
             DataType::F32 => scaler::<f32>(data_type)?,
             DataType::F64 => scaler::<f64>(data_type)?,
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn quantities() {
         let line = |scale, offset| Linear { scale, offset };
-        let scaling = Scaling { lines: vec![line(0.5, 1.0), line(2.0, 0.0)], nodata: vec![FillValue::new(vec![9, 0])] };
+        let scaling = Scaling { lines: vec![line(0.5, 1.0), line(2.0, 0.0)], nodata: vec![FillValue::new(vec![9, 0])], ..Scaling::default() };
         let meaning = Meaning::scaled(&DataType::U16, &scaling, &scaling.nodata, &DataType::F32).unwrap();
         let elements = [3_u16, 9, 65535];
         let bytes: &[u8] = bytemuck::cast_slice(&elements);

@@ -155,6 +155,17 @@ impl TimeUnit {
 }
 
 impl DataType {
+    /// The unsigned integers of as many bits as these signed ones; `None` of another type.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<Self> {
+        Some(match self {
+            Self::I8 => Self::U8,
+            Self::I16 => Self::U16,
+            Self::I32 => Self::U32,
+            Self::I64 => Self::U64,
+            _ => return None,
+        })
+    }
     /// Bytes of one element; `None` where elements differ in length.
     #[must_use]
     pub fn size(&self) -> Option<usize> {

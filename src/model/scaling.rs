@@ -23,6 +23,10 @@ pub struct Scaling {
     pub lines: Vec<Linear>,
     /// Elements that stand for "nothing here", each of the stored type. Floats are compared as numbers, not-a-number with each of its forms.
     pub nodata: Vec<FillValue>,
+    /// Whether the numbers meant are the unsigned integers of the same bits, as netCDF's `_Unsigned` says of signed ones.
+    pub is_unsigned: bool,
+    /// Why it is not known what numbers stand for, as where an attribute is damaged: then only reads of what is stored succeed.
+    pub unclear: Option<String>,
 }
 
 /// The most values that may stand for "nothing here": each element is held against all of them.
@@ -85,7 +89,7 @@ mod tests {
     #[test]
     fn lines_are_one_for_all_or_one_an_index() {
         let line = |scale| Linear { scale, offset: 1.0 };
-        let of = |lines: &[f64]| Scaling { lines: lines.iter().map(|n| line(*n)).collect(), nodata: vec![] };
+        let of = |lines: &[f64]| Scaling { lines: lines.iter().map(|n| line(*n)).collect(), ..Scaling::default() };
         assert_eq!(of(&[]).line(7).apply(3.0), 3.0);
         assert_eq!(of(&[2.0]).line(7).apply(3.0), 7.0);
         assert_eq!(of(&[2.0, 4.0]).line(1).apply(3.0), 13.0);
@@ -97,7 +101,7 @@ mod tests {
 
     #[test]
     fn values_of_no_data_are_elements() {
-        let with = |bytes: &[&[u8]]| Scaling { lines: vec![], nodata: bytes.iter().map(|b| FillValue::new(b.to_vec())).collect() };
+        let with = |bytes: &[&[u8]]| Scaling { nodata: bytes.iter().map(|b| FillValue::new(b.to_vec())).collect(), ..Scaling::default() };
         assert!(with(&[&[7, 0], &[0, 0]]).check(&DataType::U16, &[4]).is_ok());
         assert!(with(&[&[7]]).check(&DataType::U16, &[4]).is_err());
         assert!(with(&[&[7]]).check(&DataType::Text, &[4]).is_err());

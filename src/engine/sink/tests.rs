@@ -125,7 +125,7 @@ fn check(grid: &ChunkGrid, order: &AxisOrder, finish_of: impl Fn(usize, usize) -
         let lines = (0..grid.shape()[0]).map(|n| Linear { scale: 2.0, offset: n as f64 }).collect();
         let start: Vec<u64> = region.ranges().iter().map(|r| r.start).collect();
         let nothing = vec![FillValue::new(value(&start).to_ne_bytes().to_vec())];
-        let scaling = Scaling { lines, nodata: Vec::new() };
+        let scaling = Scaling { lines, ..Scaling::default() };
         let count = shape.iter().product();
         let (sink, values, marks) = if meaning == 1 {
             let rule = Meaning::scaled(&DataType::U32, &scaling, &[], &DataType::F64).unwrap();

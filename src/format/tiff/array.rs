@@ -51,7 +51,7 @@ impl Directory {
     pub fn scaling(&self, over: &GdalMetadata, data_type: &DataType) -> Scaling {
         let nodata = over.nodata(0).and_then(Nodata::parse).or_else(|| self.nodata_value());
         let nodata = nodata.and_then(|nodata| nodata.fill_value(data_type));
-        Scaling { lines: self.metadata().under(over).lines(self.samples), nodata: nodata.into_iter().collect() }
+        Scaling { lines: self.metadata().under(over).lines(self.samples), nodata: nodata.into_iter().collect(), ..Scaling::default() }
     }
 
     fn to_array(&self, file: &TiffFile, limits: &Limits) -> Result<ArrayMeta> {

@@ -59,7 +59,7 @@ fn told_by(attributes: &RawJson) {
     }
     for data_type in [DataType::U8, DataType::I16, DataType::I64, DataType::F32, DataType::F64] {
         if let Ok(packing) = Packing::of(attributes, &data_type) {
-            let _any = (packing.unpack(-1.0), packing.unpack(f64::NAN), packing.line(), packing.missing_elements(&data_type));
+            let _any = (packing.unpack(-1.0), packing.unpack(f64::NAN), packing.missing_elements(&data_type));
         }
     }
     if let Ok(Spatial { crs: Some(crs), .. }) = Spatial::of(attributes) {

@@ -74,9 +74,14 @@ struct Context<'a> {
 
 /// What numbers stand for by CF's attributes. Where they are not as CF has them, for themselves: the array can be read all the same.
 fn scaling(attributes: &RawJson, data_type: &DataType) -> Scaling {
-    let Ok(packing) = Packing::of(attributes, data_type) else { return Scaling::default() };
-    let line = packing.line();
-    Scaling { lines: line.filter(|line| !line.is_identity()).into_iter().collect(), nodata: packing.missing_elements(data_type) }
+    let packing = match Packing::of(attributes, data_type) {
+        Ok(packing) => packing,
+        // The elements are what they are, whatever they stand for.
+        Err(error) => return Scaling { unclear: Some(error.to_string()), ..Scaling::default() },
+    };
+    let line = Some(packing.line()).filter(|line| !line.is_identity());
+    let (nodata, is_unsigned) = (packing.missing_elements(data_type), packing.unsigned_bits.is_some());
+    Scaling { lines: line.into_iter().collect(), nodata, is_unsigned, unclear: None }
 }
 
 impl Context<'_> {
