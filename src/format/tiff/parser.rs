@@ -310,7 +310,9 @@ impl TiffParser {
         let bytes = match &entry.place {
             Place::Here(bytes) => bytes.clone(),
             Place::At(start) => {
-                Limits::check("max_tag_bytes", entry.size(), self.limits.max_tag_bytes)?;
+                // In memory these take 8 bytes a value, whatever they take in the file.
+                let held = if tag::is_of_floats(entry.tag) { entry.count.saturating_mul(8) } else { entry.size() };
+                Limits::check("max_tag_bytes", held, self.limits.max_tag_bytes)?;
                 let what = format!("tag {}", entry.tag);
                 let end = start.checked_add(entry.size()).ok_or_else(|| past(&what))?;
                 let Some(bytes) = self.ask(*start..end, Ahead::No, &what, needs)? else { return Ok(None) };

@@ -69,6 +69,12 @@ tags! {
     RPC_COEFFICIENTS = 50844,
 }
 
+/// Whether the values of a tag are held as floating point numbers, or as integers of as many bytes.
+pub(super) fn is_of_floats(tag: u16) -> bool {
+    [REFERENCE_BLACK_WHITE, MODEL_PIXEL_SCALE, MODEL_TIEPOINT, MODEL_TRANSFORMATION, GEO_DOUBLE_PARAMS, LERC_PARAMETERS, RPC_COEFFICIENTS]
+        .contains(&tag)
+}
+
 /// The type of a tag's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldType {

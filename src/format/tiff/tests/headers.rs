@@ -145,6 +145,21 @@ fn huge_counts_cost_nothing() {
 }
 
 #[test]
+fn numbers_are_bounded_as_they_are_held() {
+    let points = |count| {
+        fuzzing::parse(
+            &Bytes::from(LITTLE.file(&with(image(4, 4), &[(33922, 1, vec![1; count])]))),
+            &Limits { max_tag_bytes: 64, ..Limits::default() },
+        )
+    };
+    // Eight bytes a value, where one is stored.
+    assert_eq!(points(8).unwrap().directories[0].geo.tiepoints, [1.0; 8]);
+    let over = points(9);
+    let held = |file: &crate::format::tiff::TiffFile| file.directories.iter().map(|d| d.geo.tiepoints.len()).sum::<usize>();
+    assert!(over.as_ref().map_or(true, |file| held(file) == 0), "{over:?}");
+}
+
+#[test]
 fn many_directories_and_shared_bytes_are_bounded() {
     // Each directory starts two bytes behind the one before and has thousands of entries: they all lie over each other.
     let mut data = LITTLE.header(8);
